@@ -19,7 +19,11 @@ REPO = Path(__file__).resolve().parent.parent
 REQUIREMENTS = REPO / "localcloud" / "requirements.txt"
 VENV = REPO / ".tropism" / "cloud-venv"
 _MARKER = ".requirements-sha256"
-_RIE_NAMES = {"x86_64": "aws-lambda-rie-x86_64", "aarch64": "aws-lambda-rie-arm64", "arm64": "aws-lambda-rie-arm64"}
+_RIE_NAMES = {
+    "x86_64": "aws-lambda-rie-x86_64",
+    "aarch64": "aws-lambda-rie-arm64",
+    "arm64": "aws-lambda-rie-arm64",
+}
 
 
 class InstallError(RuntimeError):
@@ -58,7 +62,9 @@ def runtime_emulator(venv: Path = VENV) -> Path:
             f"AWS's Lambda runtime emulator exists for Linux on {', '.join(sorted(_RIE_NAMES))}; "
             f"this machine is {sys.platform} on {machine}. Use a Linux machine, container or virtual machine."
         )
-    found = sorted(venv.glob(f"lib/python*/site-packages/samcli/local/rapid/{_RIE_NAMES[machine]}"))
+    found = sorted(
+        venv.glob(f"lib/python*/site-packages/samcli/local/rapid/{_RIE_NAMES[machine]}")
+    )
     if not found:
         raise InstallError(
             f"{venv} has no {_RIE_NAMES[machine]}: the wheel of aws-sam-cli changed its layout or the environment "
@@ -69,8 +75,10 @@ def runtime_emulator(venv: Path = VENV) -> Path:
 
 
 def _digest(requirements: Path) -> str:
-    # The interpreter belongs to the identity: a venv of 3.11 is useless to 3.13.
-    return hashlib.sha256(requirements.read_bytes() + sys.version.encode() + sys.prefix.encode()).hexdigest()
+    # The interpreter belongs to the identity: a venv made by another Python is useless to this one.
+    return hashlib.sha256(
+        requirements.read_bytes() + sys.version.encode() + sys.base_prefix.encode()
+    ).hexdigest()
 
 
 def _read(path: Path) -> str:
@@ -81,10 +89,14 @@ def _uv() -> list[str]:
     """Return the command that runs uv: the program on PATH, else the module of this Python."""
     if found := shutil.which("uv"):
         return [found]
-    probe = subprocess.run([sys.executable, "-m", "uv", "--version"], capture_output=True, check=False)
+    probe = subprocess.run(
+        [sys.executable, "-m", "uv", "--version"], capture_output=True, check=False
+    )
     if probe.returncode == 0:
         return [sys.executable, "-m", "uv"]
-    raise InstallError("uv is not on PATH and not a module of this Python. Run: python -m pip install uv")
+    raise InstallError(
+        "uv is not on PATH and not a module of this Python. Run: python -m pip install uv"
+    )
 
 
 def _run(command: list[str]) -> None:

@@ -1,0 +1,128 @@
+"""Fixtures every test may use: `aws` is a running emulator of the AWS APIs, in memory, on a free loopback port."""
+
+import os
+import subprocess
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import boto3
+import pytest
+
+from localcloud.address import free_port
+from localcloud.install import install
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+REGION = "us-east-1"
+
+
+@dataclass(frozen=True)
+class Aws:
+    """A running emulator. The AWS environment variables point at it for as long as the test session lasts."""
+
+    endpoint: str
+    s3: "S3Client" = field(repr=False)
+
+    def bucket(self) -> str:
+        """Create a fresh, versioned bucket and return its name."""
+        name = f"tropism-test-{uuid.uuid4().hex[:12]}"
+        self.s3.create_bucket(Bucket=name)
+        self.s3.put_bucket_versioning(
+            Bucket=name, VersioningConfiguration={"Status": "Enabled"}
+        )
+        return name
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "localcloud: needs the whole local cloud (minutes, not milliseconds)"
+    )
+
+
+@pytest.fixture(scope="session")
+def session_environment() -> Iterator[pytest.MonkeyPatch]:
+    """Environment variables that last as long as the test session."""
+    with pytest.MonkeyPatch.context() as patch:
+        yield patch
+
+
+@pytest.fixture(scope="session")
+def aws(
+    session_environment: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Aws]:
+    """Start one emulator for this test process and end it afterwards."""
+    home = tmp_path_factory.mktemp("aws")
+    port = free_port()
+    endpoint = f"http://127.0.0.1:{port}"
+    process = _start(port, home)
+    try:
+        _wait_until_healthy(process, endpoint, home / "emulator.log")
+        session_environment.setenv("AWS_ENDPOINT_URL", endpoint)
+        session_environment.setenv("AWS_ACCESS_KEY_ID", "test")
+        session_environment.setenv("AWS_SECRET_ACCESS_KEY", "test")
+        session_environment.setenv("AWS_DEFAULT_REGION", REGION)
+        session_environment.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        session_environment.delenv("AWS_PROFILE", raising=False)
+        client = boto3.session.Session().client("s3")
+        yield Aws(endpoint=endpoint, s3=client)
+        client.close()
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _start(port: int, home: Path) -> subprocess.Popen[bytes]:
+    env = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "TMPDIR": str(home),
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "BIND_HOST": "127.0.0.1",
+        "GATEWAY_PORT": str(port),
+        "MINISTACK_HOST": "localhost",
+        "PERSIST_STATE": "0",
+        "S3_PERSIST": "0",
+        "STATE_DIR": str(home / "state"),
+        "SFTP_ENABLED": "0",
+        "IOT_MTLS_ENABLED": "0",
+    }
+    with open(home / "emulator.log", "wb") as log:
+        return subprocess.Popen(
+            [str(install()), "-m", "ministack"],
+            env=env,
+            cwd=home,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+
+
+def _wait_until_healthy(
+    process: subprocess.Popen[bytes], endpoint: str, log: Path
+) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise RuntimeError(
+                f"The emulator ended with {process.returncode}:\n{log.read_text()[-3000:]}"
+            )
+        try:
+            with urllib.request.urlopen(f"{endpoint}/_ministack/health", timeout=2):
+                return
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            time.sleep(0.1)
+    raise RuntimeError(
+        f"The emulator did not answer within 60 s:\n{log.read_text()[-3000:]}"
+    )
