@@ -1,0 +1,140 @@
+"""A product: one ML use case, as its `product.yaml` says it.
+
+The typed whole that composes the policies of the other rule modules; none of them imports it. Reading a
+file is `tasks/`' and the command line's business: here a mapping becomes a Product or one clear sentence.
+"""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from lifecycle.batch import Limits
+from lifecycle.errors import SpecError
+from lifecycle.evaluation import EvaluationPolicy
+from lifecycle.promotion import PromotionPolicy
+from lifecycle.training import TrainingPolicy
+
+ColumnType = Literal["double", "long", "string", "datetime", "boolean"]
+_CLOSED = ConfigDict(frozen=True, extra="forbid")
+
+
+class Column(BaseModel):
+    """One column of a raw delivery."""
+
+    model_config = _CLOSED
+
+    name: Annotated[str, Field(min_length=1, max_length=128)]
+    type: ColumnType
+    nullable: bool = False
+    input: Annotated[bool, Field(description="Known when a prediction is asked for, so part of a request.")] = True
+
+
+class Target(BaseModel):
+    """What is predicted, and how it is read off the delivered column."""
+
+    model_config = _CLOSED
+
+    column: str
+    at_least: Annotated[float | None, Field(description="Binary: the label is 1 where column >= this.")] = None
+
+
+class Features(BaseModel):
+    """Which columns, delivered or derived by the product's `features.py`, feed the model."""
+
+    model_config = _CLOSED
+
+    numbers: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    max_levels: Annotated[int, Field(gt=1, le=10_000)] = 255
+
+
+class Product(BaseModel):
+    """Everything the machinery needs to know about one use case."""
+
+    model_config = _CLOSED
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
+    description: str = ""
+    task: Literal["binary", "regression"]
+    grain: Annotated[tuple[str, ...], Field(min_length=1, description="Columns that identify one row.")]
+    time: Annotated[str, Field(description="The datetime column events are ordered by.")]
+    columns: Annotated[tuple[Column, ...], Field(min_length=1)]
+    target: Target
+    features: Features
+    limits: Limits = Limits()
+    training: TrainingPolicy = TrainingPolicy()
+    evaluation: EvaluationPolicy
+    promotion: PromotionPolicy = PromotionPolicy()
+
+    @model_validator(mode="after")
+    def _columns_are_known(self) -> Self:
+        """Refuse names that no column carries; derived features are checked when they are computed."""
+        names = [column.name for column in self.columns]
+        if len(set(names)) != len(names):
+            raise ValueError("columns: a name is listed twice")
+        used = {"target": (self.target.column,), "time": (self.time,), "grain": self.grain}
+        for field, wanted in used.items():
+            for name in wanted:
+                if name not in names:
+                    raise ValueError(f"{field}: no column is called {name!r}{_did_you_mean(name, names)}")
+        if self.target.column in {column.name for column in self.columns if column.input}:
+            raise ValueError(f"columns: {self.target.column!r} is the target, so it must say `input: false`")
+        return self
+
+    @property
+    def inputs(self) -> tuple[Column, ...]:
+        """Return the columns a prediction request carries."""
+        return tuple(column for column in self.columns if column.input)
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """Return the names every delivery must carry."""
+        return tuple(column.name for column in self.columns)
+
+
+def parse(text: str, *, source: str) -> Product:
+    """Read a product from YAML text. Raises SpecError naming the file, the field and what is expected."""
+    try:
+        return Product.model_validate(yaml.safe_load(text))
+    except yaml.YAMLError as error:
+        raise SpecError(f"{source} is not YAML.", detail=str(error)) from error
+    except ValidationError as error:
+        raise SpecError(f"{source} does not describe a product.", detail=_sentences(error)) from error
+
+
+def load(products: Path, name: str) -> Product:
+    """Read one product by name. Raises SpecError with the names there are when there is no such product."""
+    path = products / name / "product.yaml"
+    if not path.is_file():
+        known = names(products)
+        hint = _did_you_mean(name, known)
+        raise SpecError(
+            f"There is no product called {name!r}{hint}",
+            detail=f"{products} holds {', '.join(known) or 'no products'}.",
+            resolution="Add one as `products/<name>/product.yaml`.",
+        )
+    product = parse(path.read_text(encoding="utf-8"), source=str(path))
+    if product.name != name:
+        raise SpecError(f"{path} says `name: {product.name}`.", detail=f"Its folder is called {name!r}.")
+    return product
+
+
+def names(products: Path) -> list[str]:
+    """Return the products there are, sorted."""
+    return sorted(path.parent.name for path in products.glob("*/product.yaml"))
+
+
+def _did_you_mean(name: str, known: list[str]) -> str:
+    """Return a hint that starts with a semicolon, or a full stop when nothing is near."""
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]!r}?" if near else "."
+
+
+def _sentences(error: ValidationError) -> str:
+    """Turn pydantic's list into one line per fault, field first."""
+    return "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'product'}: {fault['msg']}" for fault in error.errors())
