@@ -1,0 +1,61 @@
+# One command each. Needs Python 3.11+, git and make; everything else is installed here, locked.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+UV_VERSION := 0.13.9
+UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
+BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest
+export PATH := $(abspath $(dir $(UV))):$(PATH)
+
+.PHONY: help demo up down test faults check fix bench docs lock setup
+
+help: ## list the commands
+	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: setup ## start everything, then watch a model retrain itself on real flights
+	$(BIN)/tropism demo
+
+up: setup ## start the local cloud, Prefect, the workers and the deployments
+	$(BIN)/tropism up
+
+down: ## stop all of it
+	$(BIN)/tropism down
+
+test: setup ## run the tests
+	$(PYTEST)
+
+faults: setup ## kill, repeat and restart things while the loop runs (slower)
+	$(PYTEST) -m faults
+
+check: setup ## lint, types, import contracts, deployments, the stack
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/cfn-lint deployments/aws/*.yaml
+	$(BIN)/python -m deployments.manifest
+
+fix: setup ## mend what a tool can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup ## print the benchmark tables
+	for script in benchmarks/*.py; do $(BIN)/python "$$script"; done
+
+docs: setup ## regenerate the reference pages and tables
+	$(BIN)/python -m cli.reference
+
+lock: $(UV) ## resolve the dependencies anew
+	$(UV) lock
+
+setup: .venv/.synced
+
+.venv/.synced: pyproject.toml uv.lock | $(UV)
+	$(UV) sync --locked --quiet
+	@touch $@
+
+.uv/bin/uv:
+	python3 -m venv .uv
+	.uv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
