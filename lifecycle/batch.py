@@ -7,11 +7,23 @@ nothing; it only says where things belong.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Zone = Literal["landing", "validated", "quarantine"]
+from lifecycle.keys import Zone, batch_prefix, delivery_key, is_marker, landing_prefix, product_of
+
+__all__ = [
+    "Limits",
+    "Reason",
+    "RowCounts",
+    "Zone",
+    "batch_prefix",
+    "delivery_key",
+    "is_marker",
+    "landing_prefix",
+    "product_of",
+]
 
 
 class Limits(BaseModel):
@@ -48,31 +60,3 @@ class RowCounts:
     received: int
     validated: int
     quarantined: int
-
-
-def landing_prefix(product: str) -> str:
-    """Return the prefix producers write under."""
-    return f"landing/{product}/"
-
-
-def product_of(key: str) -> str | None:
-    """Return the product a landing key belongs to, or None when the key is not in a product's landing zone."""
-    zone, _, rest = key.partition("/")
-    product, _, name = rest.partition("/")
-    return product if zone == "landing" and product and name else None
-
-
-def is_marker(key: str) -> bool:
-    """Say whether a key is a folder marker, a hidden or unfinished file, which is never a delivery."""
-    name = key.rpartition("/")[2]
-    return not name or name.startswith(("_", ".")) or name.endswith((".tmp", ".crc", ".inprogress"))
-
-
-def batch_prefix(zone: Zone, product: str, batch_id: str) -> str:
-    """Return the folder of a batch in a zone."""
-    return f"{zone}/{product}/{batch_id}/"
-
-
-def delivery_key(product: str, delivery_id: str) -> str:
-    """Return the key of the record of one delivery."""
-    return f"control/{product}/deliveries/{delivery_id}.json"

@@ -1,0 +1,39 @@
+"""The grammar of the bucket's keys: which key belongs to whom, and which is never a delivery.
+
+Standard library only, because the bridge function starts with nothing else; `lifecycle.batch` says what
+the things under these keys are.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Zone = Literal["landing", "validated", "quarantine"]
+
+
+def landing_prefix(product: str) -> str:
+    """Return the prefix producers write under."""
+    return f"landing/{product}/"
+
+
+def product_of(key: str) -> str | None:
+    """Return the product a landing key belongs to, or None when the key is not in a product's landing zone."""
+    zone, _, rest = key.partition("/")
+    product, _, name = rest.partition("/")
+    return product if zone == "landing" and product and name else None
+
+
+def is_marker(key: str) -> bool:
+    """Say whether a key is a folder marker, a hidden or unfinished file, which is never a delivery."""
+    name = key.rpartition("/")[2]
+    return not name or name.startswith(("_", ".")) or name.endswith((".tmp", ".crc", ".inprogress"))
+
+
+def batch_prefix(zone: Zone, product: str, batch_id: str) -> str:
+    """Return the folder of a batch in a zone."""
+    return f"{zone}/{product}/{batch_id}/"
+
+
+def delivery_key(product: str, delivery_id: str) -> str:
+    """Return the key of the record of one delivery."""
+    return f"control/{product}/deliveries/{delivery_id}.json"
