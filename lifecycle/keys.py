@@ -6,7 +6,11 @@ the things under these keys are.
 
 from __future__ import annotations
 
+import re
 from typing import Literal
+
+PRODUCT_NAME = r"[a-z][a-z0-9-]{0,30}"
+"""What a product may be called: it is part of keys, of resource ids and of a function's name."""
 
 Zone = Literal["landing", "validated", "quarantine"]
 
@@ -20,7 +24,8 @@ def product_of(key: str) -> str | None:
     """Return the product a landing key belongs to, or None when the key is not in a product's landing zone."""
     zone, _, rest = key.partition("/")
     product, _, name = rest.partition("/")
-    return product if zone == "landing" and product and name else None
+    is_product = zone == "landing" and re.fullmatch(PRODUCT_NAME, product) is not None
+    return product if is_product and name else None
 
 
 def is_marker(key: str) -> bool:

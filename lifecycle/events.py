@@ -1,0 +1,253 @@
+"""The events of the lifecycle: what each carries, and which AWS message becomes which of them.
+
+An event only wakes somebody; whoever is woken reads the control record and the ledger to learn what to do.
+Standard library only, because the bridge function starts with nothing else. The common part is
+`lifecycle/envelope.py`; how AWS spells its messages is `lifecycle/messages.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+from uuid import UUID, uuid5
+
+from lifecycle.envelope import (
+    NAMESPACE,
+    Event,
+    EventName,
+    JsonValue,
+    batch_resource,
+    delivery_id,
+    model_resource,
+    product_resource,
+)
+from lifecycle.keys import is_marker, product_of
+from lifecycle.messages import Ended, Ignored, ObjectCreated, Refused, read
+
+__all__ = [
+    "NAMESPACE",
+    "BatchLanded",
+    "BatchQuarantined",
+    "BatchValidated",
+    "Event",
+    "EventName",
+    "Ignored",
+    "Landed",
+    "LifecycleDiverged",
+    "Lost",
+    "ModelChallenged",
+    "ModelRefused",
+    "Refused",
+    "ReleasePromoted",
+    "ReleaseRolledBack",
+    "RetrainRequested",
+    "RunLost",
+    "batch_resource",
+    "delivery_id",
+    "from_aws",
+    "model_resource",
+    "product_resource",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchLanded(Event):
+    """An object was written to a product's landing zone. Wakes `ingest`."""
+
+    name = EventName.BATCH_LANDED
+    identified_by = ("delivery_id",)
+    bucket: str
+    key: str
+    object_version: str | None
+    etag: str
+    size: int
+
+    @property
+    def delivery_id(self) -> str:
+        """Return the id of this delivery: the event's own id the first time."""
+        return delivery_id(self.bucket, self.key, self.object_version or self.etag)
+
+    @property
+    def id(self) -> UUID:
+        """Return the delivery's id, or one derived from it when somebody wakes `ingest` again."""
+        first = UUID(self.delivery_id)
+        return uuid5(NAMESPACE, f"{first}#{self.attempt}") if self.attempt else first
+
+    @property
+    def payload(self) -> dict[str, JsonValue]:
+        """Return the fields and the delivery's id."""
+        return {**super().payload, "delivery_id": self.delivery_id}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _AboutBatch(Event):
+    """Something became of a batch."""
+
+    identified_by = ("batch_id", "delivery_id")
+    batch_id: str
+    delivery_id: str
+    key: str
+    rows_received: int
+    rows_validated: int
+    rows_quarantined: int
+
+    @property
+    def resource(self) -> str:
+        """Return the batch."""
+        return batch_resource(self.product or "none", self.batch_id)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchValidated(_AboutBatch):
+    """A batch was published to the validated zone. Wakes `train`."""
+
+    name = EventName.BATCH_VALIDATED
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchQuarantined(_AboutBatch):
+    """A batch, or some of its rows, went to quarantine; `reasons` are the codes of the rules."""
+
+    name = EventName.BATCH_QUARANTINED
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _AboutModel(Event):
+    """Something became of a model version."""
+
+    identified_by: ClassVar[tuple[str, ...]] = ("version",)
+    version: str
+    bundle: str
+
+    @property
+    def resource(self) -> str:
+        """Return the model version."""
+        return model_resource(self.product or "none", self.version)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelChallenged(_AboutModel):
+    """A challenger passed the promotion gate. Wakes `release`."""
+
+    name = EventName.MODEL_CHALLENGED
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelRefused(Event):
+    """A candidate did not pass the promotion gate; `outcome` is the verdict, such as no_change or undecidable."""
+
+    name = EventName.MODEL_REFUSED
+    identified_by = ("mlflow_run",)
+    mlflow_run: str
+    version: str | None
+    outcome: str
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Moved(_AboutModel):
+    """The traffic went to another version; `ledger_seq` numbers the decision, since a version may return."""
+
+    identified_by = ("version", "ledger_seq")
+    previous: str | None
+    reason: str
+    actor: str
+    ledger_seq: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleasePromoted(_Moved):
+    """`version` answers now; `previous` answered before."""
+
+    name = EventName.RELEASE_PROMOTED
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseRolledBack(_Moved):
+    """`version` answers again; `previous` was taken out of the traffic."""
+
+    name = EventName.RELEASE_ROLLED_BACK
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetrainRequested(Event):
+    """Somebody or something asks for a training. Wakes `train`."""
+
+    name = EventName.RETRAIN_REQUESTED
+    identified_by = ("request_id",)
+    cause: str
+    request_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunLost(Event):
+    """A flow run's process ended without Prefect being told. Wakes `sweep`.
+
+    `token` is AWS' id of the process: the Lambda request or the ECS task.
+    """
+
+    name = EventName.RUN_LOST
+    identified_by = ("flow_run_id", "token")
+    flow_run_id: str
+    cause: str
+    token: str
+
+    @property
+    def resource(self) -> str:
+        """Return the flow run."""
+        return f"prefect.flow-run.{self.flow_run_id}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LifecycleDiverged(Event):
+    """Two records of the same fact disagree; `revision` is the control record's."""
+
+    name = EventName.LIFECYCLE_DIVERGED
+    identified_by = ("what", "revision", "found", "expected")
+    what: str
+    found: str
+    expected: str
+    revision: int
+
+
+@dataclass(frozen=True)
+class Landed:
+    """The message says that a delivery has landed."""
+
+    event: BatchLanded
+
+
+@dataclass(frozen=True)
+class Lost:
+    """The message says that a flow run's process is gone."""
+
+    event: RunLost
+
+
+def from_aws(message: str) -> Landed | Lost | Ignored | Refused:
+    """Say what one queued message means. Never raises, whatever the text is.
+
+    Ignored is known and of no interest, so it may be deleted; Refused is not understood, so it must be kept.
+    Keys are taken verbatim: EventBridge does not URL-encode them.
+    """
+    found = read(message)
+    if isinstance(found, Ended):
+        return Lost(RunLost(product=None, flow_run_id=found.flow_run_id, cause=found.cause, token=found.token))
+    if not isinstance(found, ObjectCreated):
+        return found
+    product = product_of(found.key)
+    if product is None:
+        return Ignored(f"{found.key!r} is outside landing/<product>/.")
+    if is_marker(found.key):
+        return Ignored(f"{found.key!r} is a marker or an unfinished file.")
+    return Landed(
+        BatchLanded(
+            product=product,
+            bucket=found.bucket,
+            key=found.key,
+            object_version=found.object_version,
+            etag=found.etag,
+            size=found.size,
+        )
+    )
