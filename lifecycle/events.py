@@ -19,7 +19,6 @@ from lifecycle.envelope import (
     batch_resource,
     delivery_id,
     model_resource,
-    product_resource,
 )
 from lifecycle.keys import is_marker, product_of
 from lifecycle.messages import Ended, Ignored, ObjectCreated, Refused, read
@@ -42,11 +41,8 @@ __all__ = [
     "ReleaseRolledBack",
     "RetrainRequested",
     "RunLost",
-    "batch_resource",
     "delivery_id",
     "from_aws",
-    "model_resource",
-    "product_resource",
 ]
 
 
