@@ -9,16 +9,13 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import boto3
 import pytest
+from mypy_boto3_s3 import S3Client
 
 from localcloud.address import free_port
 from localcloud.install import install
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
 
 REGION = "us-east-1"
 
@@ -28,22 +25,18 @@ class Aws:
     """A running emulator. The AWS environment variables point at it for as long as the test session lasts."""
 
     endpoint: str
-    s3: "S3Client" = field(repr=False)
+    s3: S3Client = field(repr=False)
 
     def bucket(self) -> str:
         """Create a fresh, versioned bucket and return its name."""
         name = f"tropism-test-{uuid.uuid4().hex[:12]}"
         self.s3.create_bucket(Bucket=name)
-        self.s3.put_bucket_versioning(
-            Bucket=name, VersioningConfiguration={"Status": "Enabled"}
-        )
+        self.s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
         return name
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line(
-        "markers", "localcloud: needs the whole local cloud (minutes, not milliseconds)"
-    )
+    config.addinivalue_line("markers", "localcloud: needs the whole local cloud (minutes, not milliseconds)")
 
 
 @pytest.fixture(scope="session")
@@ -54,9 +47,7 @@ def session_environment() -> Iterator[pytest.MonkeyPatch]:
 
 
 @pytest.fixture(scope="session")
-def aws(
-    session_environment: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Aws]:
+def aws(session_environment: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
     """Start one emulator for this test process and end it afterwards."""
     home = tmp_path_factory.mktemp("aws")
     port = free_port()
@@ -99,7 +90,7 @@ def _start(port: int, home: Path) -> subprocess.Popen[bytes]:
         "SFTP_ENABLED": "0",
         "IOT_MTLS_ENABLED": "0",
     }
-    with open(home / "emulator.log", "wb") as log:
+    with (home / "emulator.log").open("wb") as log:
         return subprocess.Popen(
             [str(install()), "-m", "ministack"],
             env=env,
@@ -109,20 +100,14 @@ def _start(port: int, home: Path) -> subprocess.Popen[bytes]:
         )
 
 
-def _wait_until_healthy(
-    process: subprocess.Popen[bytes], endpoint: str, log: Path
-) -> None:
+def _wait_until_healthy(process: subprocess.Popen[bytes], endpoint: str, log: Path) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise RuntimeError(
-                f"The emulator ended with {process.returncode}:\n{log.read_text()[-3000:]}"
-            )
+            raise RuntimeError(f"The emulator ended with {process.returncode}:\n{log.read_text()[-3000:]}")
         try:
-            with urllib.request.urlopen(f"{endpoint}/_ministack/health", timeout=2):
+            with urllib.request.urlopen(f"{endpoint}/_ministack/health", timeout=2):  # noqa: S310 - ours
                 return
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             time.sleep(0.1)
-    raise RuntimeError(
-        f"The emulator did not answer within 60 s:\n{log.read_text()[-3000:]}"
-    )
+    raise RuntimeError(f"The emulator did not answer within 60 s:\n{log.read_text()[-3000:]}")
