@@ -1,0 +1,137 @@
+import hashlib
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from pydantic import ValidationError
+
+from lifecycle.control import (
+    Actor,
+    Contender,
+    ControlRecord,
+    ReleaseState,
+    challenge,
+    empty,
+    promote,
+    roll_back,
+    settle,
+)
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+BY = Actor("flow-run-1", NOW)
+
+
+def contender(version: str, *, bundle: str | None = None, function_version: str | None = "1") -> Contender:
+    return Contender(
+        model_version=version,
+        bundle=hashlib.sha256((bundle or version).encode()).hexdigest(),
+        function_version=function_version,
+        mlflow_run=f"run-{version}",
+        since=NOW,
+        reason="better by 0.01",
+    )
+
+
+def serving(version: str, previous: str | None = None) -> ControlRecord:
+    return ControlRecord(
+        product="flights",
+        revision=4,
+        champion=contender(version),
+        previous=contender(previous) if previous else None,
+    )
+
+
+def test_the_first_model_becomes_champion_with_nothing_before_it() -> None:
+    move = promote(empty("flights"), contender("1"), BY)
+    assert (move.verdict, move.record.revision) == ("moved", 1)
+    assert move.record.champion == contender("1")
+    assert move.record.previous is None
+    assert move.record.release == ReleaseState(state="moving")
+    assert (move.record.updated_at, move.record.updated_by) == (NOW, "flow-run-1")
+
+
+def test_a_promotion_makes_the_champion_the_previous_one() -> None:
+    record = promote(serving("1"), contender("2"), BY).record
+    assert (record.champion, record.previous, record.revision) == (contender("2"), contender("1"), 5)
+
+
+def test_promoting_the_champion_again_changes_nothing() -> None:
+    before = serving("2")
+    move = promote(before, contender("2"), BY)
+    assert (move.verdict, move.record) == ("unchanged", before)
+
+
+def test_a_champion_whose_bundle_changed_is_refused() -> None:
+    move = promote(serving("2"), contender("2", bundle="3"), BY)
+    assert (move.verdict, move.code) == ("refused", "bundle_differs")
+
+
+def test_a_frozen_product_refuses_a_promotion_and_allows_a_rollback() -> None:
+    frozen = serving("2", "1").model_copy(update={"frozen": True})
+    assert promote(frozen, contender("3"), BY).code == "frozen"
+    assert roll_back(frozen, frozen.previous, BY).verdict == "moved"
+
+
+def test_a_model_older_than_the_champion_is_refused_by_number_not_by_text() -> None:
+    assert promote(serving("10"), contender("9"), BY).code == "older_than_champion"
+    assert promote(serving("9"), contender("10"), BY).verdict == "moved"
+
+
+def test_a_model_without_a_function_version_is_refused() -> None:
+    assert promote(serving("1"), contender("2", function_version=None), BY).code == "not_published"
+    assert roll_back(serving("2"), contender("1", function_version=None), BY).code == "not_published"
+
+
+def test_a_release_under_way_refuses_another_one_until_it_is_settled() -> None:
+    moving = promote(serving("1"), contender("2"), BY).record
+    assert promote(moving, contender("3"), BY).code == "release_under_way"
+    assert challenge(moving, contender("3"), BY).code == "release_under_way"
+    settled = settle(moving, BY).record
+    assert settled.release is None
+    assert promote(settled, contender("3"), BY).verdict == "moved"
+
+
+def test_settling_twice_changes_nothing_the_second_time() -> None:
+    settled = settle(promote(empty("flights"), contender("1"), BY).record, BY).record
+    assert settle(settled, BY).verdict == "unchanged"
+
+
+def test_a_challenger_is_recorded_once_and_leaves_the_champion() -> None:
+    challenged = challenge(serving("1"), contender("2"), BY).record
+    assert (challenged.champion, challenged.challenger) == (contender("1"), contender("2"))
+    assert challenge(challenged, contender("2"), BY).verdict == "unchanged"
+    assert challenge(challenged, contender("1"), BY).code == "is_champion"
+
+
+def test_promoting_clears_the_challenger() -> None:
+    challenged = challenge(serving("1"), contender("2"), BY).record
+    assert promote(challenged, contender("2"), BY).record.challenger is None
+
+
+def test_the_model_rolled_back_from_is_not_what_comes_before() -> None:
+    record = roll_back(serving("2", "1"), contender("1"), BY).record
+    assert (record.champion, record.previous) == (contender("1"), None)
+    assert roll_back(serving("3", "2"), contender("2"), BY, before=contender("1")).record.previous == contender("1")
+
+
+def test_rolling_back_without_a_champion_or_to_the_champion_moves_nothing() -> None:
+    assert roll_back(empty("flights"), contender("1"), BY).code == "no_champion"
+    assert roll_back(serving("2"), contender("2"), BY).verdict == "unchanged"
+
+
+def test_a_first_release_can_be_undone_to_nothing() -> None:
+    moving = promote(empty("flights"), contender("1"), BY).record
+    undone = roll_back(moving, None, BY).record
+    assert (undone.champion, undone.release, undone.revision) == (None, None, 2)
+
+
+def test_a_record_survives_its_json_and_refuses_what_it_does_not_know() -> None:
+    record = promote(serving("1"), contender("2"), Actor("a", NOW + timedelta(microseconds=7))).record
+    assert ControlRecord.model_validate_json(record.model_dump_json()) == record
+    with pytest.raises(ValidationError):
+        ControlRecord.model_validate({**record.model_dump(), "champoin": None})
+
+
+@pytest.mark.parametrize("version", ["0", "v1", "01", ""])
+def test_a_model_version_is_a_positive_number(version: str) -> None:
+    with pytest.raises(ValidationError):
+        contender(version, bundle="1")
