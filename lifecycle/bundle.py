@@ -117,7 +117,7 @@ def load(folder: Path) -> Bundle:
         contract=Contract.from_json(contents[CONTRACT].decode()),
         model=contents[MODEL],
         reference=contents[REFERENCE].decode(),
-        release=Release(**json.loads(contents[RELEASE])) if RELEASE in contents else None,
+        release=Release.from_json(contents[RELEASE].decode()) if RELEASE in contents else None,
     )
 
 

@@ -51,6 +51,8 @@ class FeatureSpec:
                 raise FeatureError(f"The {kind} {twice[0]!r} is listed twice.")
         if not self.names:
             raise FeatureError("There are no features; list at least one under numbers or categories.")
+        if forbidden := [name for name in self.names if set(name) & set("[]<")]:
+            raise FeatureError(f"The feature {forbidden[0]!r} has [, ] or < in its name, which XGBoost refuses.")
         if self.hook is None and (unknown := [name for name in self.names if name not in names]):
             raise FeatureError(
                 f"The feature {unknown[0]!r} is no input and there is no features.py to derive it; "

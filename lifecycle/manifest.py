@@ -77,6 +77,14 @@ class Release:
         """Return release.json as text."""
         return json.dumps(asdict(self), indent=1, sort_keys=True) + "\n"
 
+    @classmethod
+    def from_json(cls, text: str) -> "Release":
+        """Read `to_json` back. Raises BundleError."""
+        try:
+            return cls(**json.loads(text))
+        except (TypeError, json.JSONDecodeError) as error:
+            raise BundleError("release.json names no release.", detail=f"{type(error).__name__}.") from None
+
 
 def digest_of(entries: tuple[FileEntry, ...]) -> str:
     """Return the sha256 hex over the sorted names and sha256 of the files."""

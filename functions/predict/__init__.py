@@ -1,0 +1,1 @@
+"""The predict function: answers prediction requests with the bundle packed beside it."""

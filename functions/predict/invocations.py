@@ -1,0 +1,126 @@
+"""MLflow's scoring protocol: the body of POST /invocations to columns.
+
+dataframe_split, dataframe_records, instances and inputs, with params. CSV and Parquet bodies are deliberately
+not read: the function has no parser for them, and JSON says every type.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from functions.predict.refusals import malformed
+from lifecycle.refusal import did_you_mean
+
+FORMATS = ("dataframe_split", "dataframe_records", "instances", "inputs")
+KNOWN_PARAMS = ("explain",)
+
+Given = Mapping[str, Sequence[object]]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a caller sent: columns as lists, and whether explanations are wanted."""
+
+    columns: Given
+    explain: bool = False
+    ignored_params: tuple[str, ...] = field(default=())
+
+
+def parse(body: Mapping[str, object], names: Sequence[str]) -> Asked:
+    """Return what `body` asks; `names`: the contract's, in order, for rows without names. Raises RefusalError."""
+    formats = [name for name in FORMATS if name in body]
+    if len(formats) != 1:
+        found = f"found {' and '.join(formats)}" if formats else f"found none.{_hint(body)}"
+        raise malformed(f"The body must hold exactly one of {', '.join(FORMATS)}; {found.rstrip('.')}.")
+    data = body[formats[0]]
+    if formats[0] == "dataframe_split":
+        columns = _split(data)
+    elif formats[0] == "dataframe_records":
+        columns = _records(data, "dataframe_records")
+    elif formats[0] == "instances":
+        columns = _instances(data, names)
+    else:
+        columns = _inputs(data, names)
+    explain, ignored = _params(body.get("params"))
+    return Asked(columns, explain, ignored)
+
+
+def _split(data: object) -> Given:
+    if not isinstance(data, dict):
+        raise malformed("dataframe_split must be an object with columns and data.")
+    if strange := sorted(str(key) for key in data.keys() - {"columns", "data", "index"}):
+        raise malformed(f"dataframe_split holds {len(strange)} key(s) beside columns, data and index.")
+    columns, rows = data.get("columns"), data.get("data")
+    if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
+        raise malformed("dataframe_split needs columns, a list of names.")
+    if len(set(columns)) != len(columns):
+        raise malformed("dataframe_split names a column twice.")
+    if not isinstance(rows, list):
+        raise malformed("dataframe_split needs data, a list of rows.")
+    index = data.get("index")
+    if index is not None and (not isinstance(index, list) or len(index) != len(rows)):
+        raise malformed(f"dataframe_split has an index that does not count its {len(rows)} rows.")
+    return _from_rows(rows, columns, "dataframe_split")
+
+
+def _records(data: object, where: str) -> Given:
+    if not isinstance(data, list):
+        raise malformed(f"{where} must be a list of records.")
+    row = next((row for row, record in enumerate(data) if not isinstance(record, dict)), None)
+    if row is not None:
+        raise malformed(f"{where}, row {row}: expected an object.")
+    names = dict.fromkeys(name for record in data for name in record)
+    return {name: [record.get(name) for record in data] for name in names}
+
+
+def _instances(data: object, names: Sequence[str]) -> Given:
+    if isinstance(data, list) and data and isinstance(data[0], dict):
+        return _records(data, "instances")
+    if isinstance(data, dict):
+        return _inputs(data, names)
+    return _positional(data, names, "instances")
+
+
+def _inputs(data: object, names: Sequence[str]) -> Given:
+    if isinstance(data, dict):
+        lists = {name: values if isinstance(values, list) else [values] for name, values in data.items()}
+        return {name: [_flat(value) for value in values] for name, values in lists.items()}
+    if isinstance(data, list) and data and isinstance(data[0], dict):
+        return _records(data, "inputs")
+    return _positional(data, names, "inputs")
+
+
+def _positional(data: object, names: Sequence[str], where: str) -> Given:
+    if not isinstance(data, list):
+        raise malformed(f"{where} must be a list of rows, or an object of columns.")
+    return _from_rows(data, names, where)
+
+
+def _from_rows(rows: Sequence[object], names: Sequence[str], where: str) -> Given:
+    for row, values in enumerate(rows):
+        if not isinstance(values, list):
+            raise malformed(f"{where}, row {row}: expected a list of {len(names)} values.")
+        if len(values) != len(names):
+            raise malformed(f"{where}, row {row}: expected {len(names)} values, found {len(values)}.")
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(names)
+    return dict(zip(names, columns, strict=True))
+
+
+def _flat(value: object) -> object:
+    """Read a column given as [[1], [2]], the shape (n, 1) of a tensor, as [1, 2]."""
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
+
+
+def _params(params: object) -> tuple[bool, tuple[str, ...]]:
+    if params is None:
+        return False, ()
+    if not isinstance(params, dict):
+        raise malformed("params must be an object.")
+    explain = params.get("explain", False)
+    if not isinstance(explain, bool):
+        raise malformed("params.explain must be true or false.")
+    return explain, tuple(sorted(str(name) for name in params if name not in KNOWN_PARAMS))
+
+
+def _hint(body: Mapping[str, object]) -> str:
+    hints = (did_you_mean(name, FORMATS) for name in body)
+    return next((hint for hint in hints if hint), "")

@@ -1,0 +1,20 @@
+"""One line of JSON per event on standard output, where Lambda's log picks it up. Never a row's values."""
+
+import json
+import sys
+import traceback
+from datetime import UTC, datetime
+
+
+def write(event: str, fields: dict[str, object]) -> None:
+    """Write one event, a `noun.verbed`, with its fields."""
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    sys.stdout.write(json.dumps({"event": event, "at": now, **fields}, separators=(",", ":"), default=str) + "\n")
+    sys.stdout.flush()
+
+
+def where(error: BaseException) -> dict[str, object]:
+    """Return what may be told of a fault: its type and the places in the code, not its text, which may quote values."""
+    frames = traceback.extract_tb(error.__traceback__)[-5:]
+    places = [f"{frame.filename.rpartition('/')[2]}:{frame.lineno}:{frame.name}" for frame in frames]
+    return {"error": type(error).__name__, "places": places}
