@@ -15,7 +15,7 @@ import pytest
 from mypy_boto3_s3 import S3Client
 
 from localcloud.address import free_port
-from localcloud.install import install
+from localcloud.install import REPO, install
 
 REGION = "us-east-1"
 
@@ -92,9 +92,9 @@ def _start(port: int, home: Path) -> subprocess.Popen[bytes]:
     }
     with (home / "emulator.log").open("wb") as log:
         return subprocess.Popen(
-            [str(install()), "-m", "ministack"],
+            [str(install()), "-m", "localcloud.emulator"],
             env=env,
-            cwd=home,
+            cwd=REPO,
             stdout=log,
             stderr=subprocess.STDOUT,
         )

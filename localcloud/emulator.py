@@ -1,0 +1,25 @@
+"""Starts ministack with the project's patches: `python -m localcloud.emulator`, in the isolated environment.
+
+Configured by ministack's own environment variables; see `localcloud/services.py` for the ones set.
+"""
+# ruff: noqa: PLC0415 - importing ministack reads the environment and configures logging
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+
+def main() -> None:
+    """Apply the patches and serve until a SIGTERM."""
+    import ministack.app as gateway
+
+    from localcloud.patches import aliases, durability, ecs_tasks, latency
+    from localcloud.patches.registry import apply_all
+
+    patches = [aliases.patch(), ecs_tasks.patch(), latency.patch(), durability.patch()]
+    apply_all(patches, version("ministack"))
+    gateway.main()
+
+
+if __name__ == "__main__":
+    main()
