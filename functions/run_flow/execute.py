@@ -103,15 +103,14 @@ def _outcome(delivery: Delivery, claimed: Claim, state: State | None, *, termina
 
 
 def _reported(outcome: Outcome) -> Outcome:
-    event = "run.skipped" if outcome.verdict is Verdict.SKIP else "run.ended"
-    get_logger("run_flow").info(
-        "%s flow_run_id=%s state=%s seconds=%.3f reason=%s",
-        event,
-        outcome.flow_run_id,
-        outcome.state,
-        outcome.seconds,
-        outcome.reason,
-    )
+    logger = get_logger("run_flow")
+    if outcome.verdict is Verdict.SKIP:
+        logger.info("run.skipped flow_run_id=%s reason=%s", outcome.flow_run_id, outcome.reason)
+    else:
+        # A state's message may quote an exception of the flow, and with it data: it stays with the run.
+        logger.info(
+            "run.ended flow_run_id=%s state=%s seconds=%.3f", outcome.flow_run_id, outcome.state, outcome.seconds
+        )
     return outcome
 
 
