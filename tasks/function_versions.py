@@ -1,0 +1,172 @@
+"""Published versions of a product's predict function: publish one, find one, look inside, ask it something.
+
+A version never changes, so nothing here moves traffic; that is `tasks/endpoint.py`. Old versions are kept.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from lifecycle.bundle import Bundle
+from lifecycle.errors import BundleError, ConflictError, ReleaseError
+from lifecycle.smoke import SmokeVerdict, judge
+from tasks.clients import lambda_client, s3
+from tasks.packages import Package, to_sha256, unpack
+
+_TRIES = 8
+_PAUSE_SECONDS = 0.5
+_RETRY = frozenset({"PreconditionFailedException", "ResourceConflictException", "InvalidParameterValueException"})
+
+
+@dataclass(frozen=True)
+class FunctionVersion:
+    """One published version. `description` names the bundle inside, `code_sha256` is Lambda's digest of the zip."""
+
+    number: str
+    description: str
+    code_sha256: str
+
+
+def code_key(function: str, sha256: str) -> str:
+    """Return the object key of a function's code."""
+    return f"code/{function}-{sha256}.zip"
+
+
+def publish(bucket: str, function: str, package: Package) -> FunctionVersion:
+    """Publish a package as a version of the function and return it; published already, the same version is returned.
+
+    Two publishers at once cannot put their code under the other's name: the version is only taken when its code
+    is the one sent. Raises ConflictError when others keep changing the function.
+    """
+    for _ in range(_TRIES):
+        known = find(function, package.description, package.code_sha256)
+        if known is not None:
+            return known
+        try:
+            _put_code(bucket, function, package)
+            made = lambda_client().publish_version(
+                FunctionName=function, CodeSha256=package.code_sha256, Description=package.description
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in _RETRY:
+                raise
+            time.sleep(_PAUSE_SECONDS)
+            continue
+        if (made["CodeSha256"], made.get("Description", "")) == (package.code_sha256, package.description):
+            return FunctionVersion(made["Version"], package.description, package.code_sha256)
+    raise ConflictError(
+        f"No version of {function} could be published: its code kept changing under us.",
+        detail=f"Tried {_TRIES} times with code {package.sha256[:12]}.",
+        resolution="Run the release again; it goes on where it stopped.",
+    )
+
+
+def find(function: str, description: str, code_sha256: str | None = None) -> FunctionVersion | None:
+    """Return the newest published version that carries the description (and the code), or None."""
+    found = [
+        version
+        for version in published(function)
+        if version.description == description and code_sha256 in (None, version.code_sha256)
+    ]
+    return found[-1] if found else None
+
+
+def published(function: str) -> Iterator[FunctionVersion]:
+    """Yield the published versions, oldest first; none when the function does not exist."""
+    pages = lambda_client().get_paginator("list_versions_by_function").paginate(FunctionName=function)
+    try:
+        for page in pages:
+            for item in page["Versions"]:
+                if item["Version"] != "$LATEST":
+                    yield FunctionVersion(item["Version"], item.get("Description", ""), item["CodeSha256"])
+    except lambda_client().exceptions.ResourceNotFoundException:
+        return
+
+
+def bundle_of(bucket: str, function: str, number: str) -> Bundle:
+    """Return the bundle inside a published version, verified. Raises BundleError when it is missing or altered.
+
+    The code's digest is Lambda's own word; the object under that digest must have it, and so must the bundle.
+    """
+    where = f"Version {number} of {function}"
+    version = next((found for found in published(function) if found.number == number), None)
+    if version is None:
+        raise BundleError(f"{where} does not exist.", resolution="Name another version with `--to`.")
+    key = code_key(function, to_sha256(version.code_sha256))
+    try:
+        with s3().get_object(Bucket=bucket, Key=key)["Body"] as stream:
+            package_bytes = stream.read()
+    except s3().exceptions.NoSuchKey as error:
+        raise BundleError(f"{where} cannot be checked: s3://{bucket}/{key} is gone.") from error
+    found = Package(package_bytes, version.description)
+    if found.code_sha256 != version.code_sha256:
+        raise BundleError(f"{where} cannot be checked: s3://{bucket}/{key} is not the code it was published from.")
+    bundle = unpack(package_bytes)
+    if version.description != f"bundle:{bundle.digest}":
+        raise BundleError(f"{where} says {version.description!r} and holds bundle {bundle.digest}.")
+    return bundle
+
+
+def smoke(function: str, number: str, model_version: str, request: Mapping[str, object]) -> SmokeVerdict:
+    """Ask exactly this version for predictions, in its own runtime, and judge what it answers."""
+    answer = lambda_client().invoke(FunctionName=function, Qualifier=number, Payload=json.dumps(request).encode())
+    with answer["Payload"] as stream:
+        text = stream.read()
+    body = _object(text)
+    if "FunctionError" in answer:
+        return SmokeVerdict(passed=False, reason=f"It failed: {str(body.get('errorMessage', text[:300]))[:300]}")
+    return judge(body, model_version)
+
+
+def require_smoke(function: str, number: str, model_version: str, request: Mapping[str, object]) -> SmokeVerdict:
+    """Return the passing verdict. Raises ReleaseError with the reason of one that does not pass."""
+    verdict = smoke(function, number, model_version, request)
+    if not verdict.passed:
+        raise ReleaseError(
+            f"Version {number} of {function} may not take traffic.",
+            detail=verdict.reason,
+            resolution="What served before still serves.",
+        )
+    return verdict
+
+
+def wait_until_updated(function: str) -> None:
+    """Wait until the last change of the function took effect. Raises ReleaseError when it failed."""
+    from botocore.exceptions import WaiterError  # noqa: PLC0415  # only this needs it
+
+    try:
+        lambda_client().get_waiter("function_updated_v2").wait(
+            FunctionName=function, WaiterConfig={"Delay": 1, "MaxAttempts": 120}
+        )
+    except WaiterError as error:
+        raise ReleaseError(f"The function {function} did not take its change.", detail=str(error)) from error
+
+
+def _put_code(bucket: str, function: str, package: Package) -> None:
+    """Make `$LATEST` carry the package. Nothing is written when it does already."""
+    wait_until_updated(function)
+    now = lambda_client().get_function_configuration(FunctionName=function)
+    key = code_key(function, package.sha256)
+    s3().put_object(
+        Bucket=bucket, Key=key, Body=package.body, ContentType="application/zip", ChecksumAlgorithm="SHA256"
+    )
+    if now["CodeSha256"] == package.code_sha256:
+        return
+    lambda_client().update_function_code(
+        FunctionName=function, S3Bucket=bucket, S3Key=key, RevisionId=now["RevisionId"]
+    )
+    wait_until_updated(function)
+
+
+def _object(text: bytes) -> Mapping[str, Any]:
+    try:
+        body = json.loads(text)
+    except ValueError:
+        return {"error": f"no JSON, {len(text)} bytes"}
+    return body if isinstance(body, dict) else {"error": "no JSON object"}
