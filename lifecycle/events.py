@@ -180,14 +180,14 @@ class RetrainRequested(Event):
 class RunLost(Event):
     """A flow run's process ended without Prefect being told. Wakes `sweep`.
 
-    `token` is AWS' id of the process: the Lambda request or the ECS task.
+    `process` is AWS' id of it: the Lambda request or the ECS task.
     """
 
     name = EventName.RUN_LOST
-    identified_by = ("flow_run_id", "token")
+    identified_by = ("flow_run_id", "process")
     flow_run_id: str
     cause: str
-    token: str
+    process: str
 
     @property
     def resource(self) -> str:
@@ -229,7 +229,7 @@ def from_aws(message: str) -> Landed | Lost | Ignored | Refused:
     """
     found = read(message)
     if isinstance(found, Ended):
-        return Lost(RunLost(product=None, flow_run_id=found.flow_run_id, cause=found.cause, token=found.token))
+        return Lost(RunLost(product=None, flow_run_id=found.flow_run_id, cause=found.cause, process=found.process))
     if not isinstance(found, ObjectCreated):
         return found
     product = product_of(found.key)

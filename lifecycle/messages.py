@@ -28,11 +28,11 @@ class ObjectCreated:
 
 @dataclass(frozen=True)
 class Ended:
-    """The process of a flow run ended badly; `token` is AWS' own id of that process."""
+    """The process of a flow run ended badly; `process` is AWS' own id of it."""
 
     flow_run_id: str
     cause: str
-    token: str
+    process: str
 
 
 @dataclass(frozen=True)
@@ -106,28 +106,28 @@ def _lambda_record(body: Mapping[str, object]) -> Reading:
     context, request = _object(body, "requestContext"), _object(body, "requestPayload")
     condition = _text(context, "condition") or "unknown"
     flow_run_id = _uuid(_object(request, "prefect").get("flow_run_id"))
-    token = _text(context, "requestId")
-    if flow_run_id is None or not token:
+    process = _text(context, "requestId")
+    if flow_run_id is None or not process:
         return Refused("A Lambda record without requestPayload.prefect.flow_run_id or requestContext.requestId.")
     if condition == "Success":
         return Ignored(f"The invocation for flow run {flow_run_id} ended well.")
     error = _text(_object(body, "responsePayload"), "errorType") or "no error type"
-    return Ended(flow_run_id=flow_run_id, cause=f"Lambda {condition}: {error}"[:200], token=token)
+    return Ended(flow_run_id=flow_run_id, cause=f"Lambda {condition}: {error}"[:200], process=process)
 
 
 def _task_changed(detail: Mapping[str, object]) -> Reading:
     """Read an ECS task's change: lost is a stopped task of ours that did not end with exit code 0."""
     if detail.get("lastStatus") != "STOPPED":
         return Ignored(f"An ECS task is {detail.get('lastStatus')!r}.")
-    flow_run_id, token = _flow_run_of(detail), _text(detail, "taskArn")
-    if flow_run_id is None or not token:
+    flow_run_id, process = _flow_run_of(detail), _text(detail, "taskArn")
+    if flow_run_id is None or not process:
         return Ignored("An ECS task that runs no flow.")
     containers = [item for item in _list(detail, "containers") if isinstance(item, dict)]
     codes = [item.get("exitCode") for item in containers]
     if codes and all(code == 0 for code in codes):
         return Ignored(f"The ECS task of flow run {flow_run_id} ended with exit code 0.")
     why = _text(detail, "stoppedReason") or f"exit codes {codes}"
-    return Ended(flow_run_id=flow_run_id, cause=f"ECS {why}"[:200], token=token)
+    return Ended(flow_run_id=flow_run_id, cause=f"ECS {why}"[:200], process=process)
 
 
 def _flow_run_of(detail: Mapping[str, object]) -> str | None:
