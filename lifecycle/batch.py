@@ -1,22 +1,29 @@
-"""What a batch is: its identity, its zones and the grammar of its keys.
+"""What a batch is: its identity, its limits, what is said about it and what is kept with it.
 
 A batch is one immutable delivery, identified by the sha256 of its bytes. This module reads and writes
-nothing; it only says where things belong.
+nothing; where things belong is `lifecycle.keys`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from lifecycle.keys import Zone, batch_prefix, delivery_key, is_marker, landing_prefix, product_of
 
 __all__ = [
+    "BatchManifest",
+    "ColumnSchema",
+    "EventTimes",
     "Limits",
+    "QuarantineRecord",
     "Reason",
     "RowCounts",
+    "StoredFile",
+    "SuiteUsed",
     "Zone",
     "batch_prefix",
     "delivery_key",
@@ -24,6 +31,8 @@ __all__ = [
     "landing_prefix",
     "product_of",
 ]
+
+SHOWN = 12  # characters of a batch id that people are shown; 48 bits tell millions of batches apart
 
 
 class Limits(BaseModel):
@@ -44,13 +53,23 @@ class Limits(BaseModel):
 
 @dataclass(frozen=True)
 class Reason:
-    """Why something was refused: one rule, what was found, what was expected, how many rows."""
+    """Why something was refused: one rule, what was found, what was expected, how many rows.
+
+    `code` is one of `lifecycle.codes.Code`. `found` may hold a count, a name, a place or an extreme of a
+    number column; never the text of a row.
+    """
 
     code: str
     column: str | None
     found: str
     expected: str
     rows: int | None = None
+
+    def __str__(self) -> str:
+        """Say it in one sentence."""
+        where = f" {self.column}" if self.column else ""
+        rows = "" if self.rows is None else f" ({self.rows:,} {'row' if self.rows == 1 else 'rows'})"
+        return f"{self.code}{where}: found {self.found}, expected {self.expected}{rows}."
 
 
 @dataclass(frozen=True)
@@ -60,3 +79,100 @@ class RowCounts:
     received: int
     validated: int
     quarantined: int
+
+    def __post_init__(self) -> None:
+        """Refuse counts that do not add up: a row is in exactly one place."""
+        if self.received != self.validated + self.quarantined or min(self.validated, self.quarantined) < 0:
+            raise ValueError(f"{self.received} rows received, {self.validated} + {self.quarantined} accounted for")
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ColumnSchema(_Record):
+    """One column of a published batch: its name and its declared type."""
+
+    name: str
+    type: str
+
+
+class EventTimes(_Record):
+    """The first and the last value of the product's time column, ISO 8601 in UTC; None when all are missing."""
+
+    column: str
+    first: str | None
+    last: str | None
+
+
+class StoredFile(_Record):
+    """One object of a batch: its key, the sha256 hex and size of its bytes, and its version in the bucket."""
+
+    key: str
+    sha256: str
+    size: int
+    object_version: str | None = None
+
+
+class SuiteUsed(_Record):
+    """The suite a batch was judged by: its name and the sha256 hex of its file."""
+
+    name: str
+    sha256: str
+
+
+class BatchManifest(_Record):
+    """The commit point of a validated batch: what is in it, where it came from, what was held back and why.
+
+    `data` is read by its object version, so a later writer of the same key changes nothing. `reasons` are
+    those of the quarantined rows, `notes` are remarks that held nothing back.
+    """
+
+    format: Literal[1] = 1
+    product: str
+    batch_id: str
+    delivery_id: str
+    key: str
+    object_version: str | None
+    etag: str
+    landed_at: AwareDatetime
+    flow_run: str
+    rows: RowCounts
+    columns: tuple[ColumnSchema, ...]
+    event_times: EventTimes
+    suite: SuiteUsed
+    data: StoredFile
+    quarantined_rows: StoredFile | None = None
+    reasons: tuple[Reason, ...] = ()
+    notes: tuple[Reason, ...] = ()
+
+
+class QuarantineRecord(_Record):
+    """`reasons.json` of a quarantined batch, or of the quarantined rows of a validated one.
+
+    `lines` maps a code to the first lines it was found on: line numbers of a CSV, row numbers of a Parquet file,
+    both from 1.
+    """
+
+    format: Literal[1] = 1
+    scope: Literal["batch", "rows"]
+    product: str
+    batch_id: str
+    delivery_id: str
+    key: str
+    object_version: str | None
+    landed_at: AwareDatetime
+    rows: RowCounts
+    stored: StoredFile
+    reasons: tuple[Reason, ...]
+    lines: dict[str, tuple[int, ...]] = {}
+
+
+def shown(batch_id: str) -> str:
+    """Shorten a batch id for people."""
+    return batch_id[:SHOWN]
+
+
+def codes(reasons: Iterable[Reason]) -> tuple[str, ...]:
+    """Return the codes of some reasons, each once, in their order."""
+    return tuple(dict.fromkeys(reason.code for reason in reasons))

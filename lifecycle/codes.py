@@ -1,0 +1,64 @@
+"""The codes of every reason a delivery, or some of its rows, can be refused or remarked upon.
+
+Scripts and people rely on the codes; the sentences around them may change. A code is never reused.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Code(StrEnum):
+    """What is the matter: with the delivery, the file, its columns, its rows, or the values in them."""
+
+    # the delivery
+    KEY = "KEY"  # the key is not one of this product's landing keys
+    OBJECT_GONE = "OBJECT_GONE"  # deleted before it was read
+    DUPLICATE_BATCH = "DUPLICATE_BATCH"  # the same bytes are validated already
+    # the file
+    EMPTY_FILE = "EMPTY_FILE"
+    TOO_LARGE = "TOO_LARGE"  # more bytes than the product allows
+    EXPANSION = "EXPANSION"  # would decompress to more than the product allows
+    TOO_MANY_ROWS = "TOO_MANY_ROWS"
+    TOO_MANY_COLUMNS = "TOO_MANY_COLUMNS"
+    TOO_MANY_CELLS = "TOO_MANY_CELLS"
+    NOT_PARQUET = "NOT_PARQUET"  # named Parquet, holds something else
+    NOT_CSV = "NOT_CSV"  # an error page, an archive, Parquet under the name of a CSV
+    PARQUET_FOOTER = "PARQUET_FOOTER"
+    PARQUET_PAGE = "PARQUET_PAGE"  # the footer opens, the data does not
+    GZIP_EOF = "GZIP_EOF"
+    GZIP_DAMAGED = "GZIP_DAMAGED"
+    ENCODING = "ENCODING"
+    NUL_BYTES = "NUL_BYTES"
+    TRUNCATED = "TRUNCATED"
+    DIALECT = "DIALECT"
+    PARSE = "PARSE"  # an open or stray quote makes rows uncountable
+    # its columns
+    NO_HEADER = "NO_HEADER"
+    MISSING_COLUMN = "MISSING_COLUMN"
+    DUPLICATE_COLUMN = "DUPLICATE_COLUMN"
+    EXTRA_COLUMN = "EXTRA_COLUMN"  # a remark, never a refusal
+    # its rows
+    NO_ROWS = "NO_ROWS"
+    FIELD_COUNT = "FIELD_COUNT"
+    REPEATED_HEADER = "REPEATED_HEADER"
+    TYPE = "TYPE"
+    MISSING_VALUE = "MISSING_VALUE"
+    NON_FINITE = "NON_FINITE"
+    FIELD_LENGTH = "FIELD_LENGTH"
+    DUPLICATE_ROW = "DUPLICATE_ROW"  # an exact repeat of a row of the same delivery
+    CONFLICTING_ROWS = "CONFLICTING_ROWS"  # same grain, other values
+    TOO_MANY_BAD_ROWS = "TOO_MANY_BAD_ROWS"
+    # their values, found by an expectation suite
+    RANGE = "RANGE"
+    CATEGORY = "CATEGORY"
+    PATTERN = "PATTERN"
+    LENGTH = "LENGTH"
+    NULL_RATE = "NULL_RATE"
+    UNIQUE = "UNIQUE"
+    ROW_COUNT = "ROW_COUNT"
+    COLUMNS = "COLUMNS"
+    DISTRIBUTION = "DISTRIBUTION"
+    CROSS_FIELD = "CROSS_FIELD"
+    EXPECTATION = "EXPECTATION"  # a rule of a kind that has no code of its own
+    NOT_JUDGED = "NOT_JUDGED"  # a rule that broke, or had nothing to look at

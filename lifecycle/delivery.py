@@ -1,0 +1,101 @@
+"""The record of one delivery of one object, and who may work on it.
+
+A delivery is one object version that landed; a batch is its content. The record is a claim while somebody works
+on it and the answer once it has ended. Reading and writing it is left to `tasks/deliveries.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from lifecycle.batch import Reason, RowCounts, is_marker, landing_prefix, product_of, shown
+from lifecycle.codes import Code
+
+DeliveryState = Literal["claimed", "validated", "quarantined", "duplicate", "ignored"]
+
+# A Lambda invocation ends after 15 minutes at most, so whoever claimed longer ago is gone.
+CLAIM_LASTS = timedelta(minutes=15)
+
+
+class Delivery(BaseModel):
+    """What became of one delivery. `owner` is the flow run that claimed it last.
+
+    `delivery_id`, `key`, `object_version` and `etag` identify it; the rest is filled in when it ends.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal[1] = 1
+    product: str
+    delivery_id: str
+    key: str
+    object_version: str | None
+    etag: str
+    state: DeliveryState
+    owner: str
+    claimed_at: AwareDatetime
+    ended_at: AwareDatetime | None = None
+    batch_id: str | None = None
+    rows: RowCounts | None = None
+    reasons: tuple[Reason, ...] = ()
+    notes: tuple[Reason, ...] = ()
+
+    @property
+    def ended(self) -> bool:
+        """Say whether this is the answer, not a claim."""
+        return self.state != "claimed"
+
+    def message(self) -> str:
+        """Say in one paragraph what became of the delivery and what to do next."""
+        what = f"Batch {self.product}/{shown(self.batch_id)}" if self.batch_id else f"{self.key!r}"
+        return " ".join(part for part in (_SAYS[self.state].format(what=what), *self._details()) if part)
+
+    def _details(self) -> tuple[str, ...]:
+        if self.state == "claimed":
+            return (f"Flow run {self.owner} has it since {self.claimed_at:%Y-%m-%d %H:%M:%S} UTC.",)
+        told = tuple(str(reason) for reason in self.reasons)
+        if self.rows is not None and self.state == "validated":
+            told = (f"{self.rows.validated:,} of {self.rows.received:,} rows.", *told)
+        if self.state == "quarantined":
+            told = (*told, f"Look with `tropism batches {self.product} --quarantined`; mend the source, upload again.")
+        return told
+
+
+_SAYS: dict[DeliveryState, str] = {
+    "claimed": "{what} is being worked on.",
+    "validated": "{what} is validated.",
+    "quarantined": "{what} is quarantined.",
+    "duplicate": "{what} is a duplicate; nothing was added.",
+    "ignored": "{what} is ignored.",
+}
+
+
+@dataclass(frozen=True)
+class Worker:
+    """Who works on a delivery: a flow run, and the dead run it replaces, if any."""
+
+    flow_run: str
+    retry_of: str | None = None
+
+
+def may_take_over(record: Delivery, worker: Worker, now: datetime) -> bool:
+    """Say whether a worker may go on with a delivery that somebody has claimed.
+
+    It may when the claim is its own, when it replaces the owner, or when the owner must be gone by now.
+    """
+    if record.ended:
+        return False
+    return record.owner in (worker.flow_run, worker.retry_of) or now - record.claimed_at > CLAIM_LASTS
+
+
+def refuse_key(product: str, key: str) -> Reason | None:
+    """Return why a key is no delivery of a product, or None when it is one."""
+    if product_of(key) != product:
+        return Reason(Code.KEY, None, f"the key {key!r}", f"a key that starts with {landing_prefix(product)}")
+    if is_marker(key):
+        return Reason(Code.KEY, None, "a folder marker, a hidden or an unfinished file", "a finished file")
+    return None

@@ -1,0 +1,82 @@
+"""Whether the columns of a delivery are the product's, by their names alone.
+
+Columns may come in any order and with others among them; the others are remarked and left out. A missing, a
+renamed or a repeated column refuses the whole file: guessing which is which would train on the wrong one.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lifecycle.batch import Reason
+from lifecycle.codes import Code
+
+_SHOWN_NAMES = 5
+_SHOWN_CHARACTERS = 64
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How delivered columns fit: where each expected one is, and what is remarked about the others."""
+
+    positions: tuple[int, ...]
+    notes: tuple[Reason, ...]
+
+
+def fit_columns(delivered: Sequence[str], expected: Sequence[str]) -> Fit | tuple[Reason, ...]:
+    """Return where the expected columns are among the delivered ones, or every reason why they do not fit."""
+    if not set(_folded(delivered)) & set(_folded(expected)):
+        found = f"none of the {len(expected)} names among the {len(delivered)} fields of the first line"
+        return (Reason(Code.NO_HEADER, None, found, f"a header with {_listed(expected)}"),)
+    reasons = (*_missing(delivered, expected), *_repeated(delivered, expected))
+    if reasons:
+        return reasons
+    extra = [name for name in delivered if name not in expected]
+    notes = (Reason(Code.EXTRA_COLUMN, None, f"{len(extra)} more: {_listed(extra)}", "left out"),) if extra else ()
+    return Fit(tuple(list(delivered).index(name) for name in expected), notes)
+
+
+def _missing(delivered: Sequence[str], expected: Sequence[str]) -> list[Reason]:
+    unknown = [name for name in delivered if name not in expected]
+    reasons = []
+    for name in expected:
+        if name not in delivered:
+            near = _nearest(name, unknown)
+            found = "no such column" if near is None else f"no such column, but {_short(near)!r}"
+            reasons.append(Reason(Code.MISSING_COLUMN, name, found, f"a column called {name!r}"))
+    return reasons
+
+
+def _nearest(name: str, unknown: Sequence[str]) -> str | None:
+    """Return the delivered name that was probably meant: the same but for case and blanks, or nearly the same."""
+    folded = dict(zip(_folded(unknown), unknown, strict=True))
+    (key,) = _folded([name])
+    near = difflib.get_close_matches(key, list(folded), n=1, cutoff=0.7)
+    extended = [other for other in folded if other and (other.startswith(key) or key.startswith(other))]
+    return next((folded[other] for other in (key, *near, *extended) if other in folded), None)
+
+
+def _repeated(delivered: Sequence[str], expected: Sequence[str]) -> list[Reason]:
+    times = Counter(delivered)
+    return [
+        Reason(Code.DUPLICATE_COLUMN, name, f"{times[name]} columns of this name", "one")
+        for name in expected
+        if times[name] > 1
+    ]
+
+
+def _folded(names: Sequence[str]) -> list[str]:
+    return ["".join(name.casefold().split()) for name in names]
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - _SHOWN_NAMES
+    listed = ", ".join(repr(_short(name)) for name in names[:_SHOWN_NAMES])
+    return f"{listed} and {more} more" if more > 0 else listed
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _SHOWN_CHARACTERS else name[:_SHOWN_CHARACTERS] + "…"
