@@ -72,6 +72,8 @@ class Contract:
 
     def check(self, given: Mapping[str, Sequence[object]], *, explain: bool = False) -> Checked:
         """Return the declared columns of `given` (name to values) as arrays. Raises ContractError."""
+        if not any(len(values) for values in given.values()):
+            raise ContractError("no_rows", f"There are no rows; send 1 to {self.max_rows}.")
         if absent := [column.name for column in self.columns if column.required and column.name not in given]:
             raise missing_columns(absent, list(given), [column.name for column in self.columns])
         rows = self._rows(given, explain=explain)
@@ -107,7 +109,7 @@ class Contract:
         rows = Counter(lengths.values()).most_common(1)[0][0] if lengths else 0
         if odd := [name for name, length in lengths.items() if length != rows]:
             raise ContractError("ragged", f"Column {odd[0]!r} has {lengths[odd[0]]} rows, the others have {rows}.")
-        if rows == 0:
+        if rows == 0:  # only columns that are not declared have values
             raise ContractError("no_rows", f"There are no rows; send 1 to {self.max_rows}.")
         if rows > self.max_rows:
             raise ContractError("too_many_rows", f"There are {rows} rows; one request carries 1 to {self.max_rows}.")

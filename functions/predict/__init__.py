@@ -1,1 +1,0 @@
-"""The predict function: answers prediction requests with the bundle packed beside it."""

@@ -62,7 +62,13 @@ class LibraryEngine:
     """A model loaded into the C library. Not safe for several threads, as a function needs none."""
 
     def __init__(self, library: Path, model: bytes) -> None:
-        """Open `library` and load `model` (the bytes of model.ubj). Raises EngineError."""
+        """Open `library` and load `model` (the bytes of model.ubj). Raises EngineError.
+
+        XGBoost's parser trusts its input: an empty or truncated model may end the process. The bundle's checksums
+        are therefore checked before any byte gets here.
+        """
+        if not model:
+            raise EngineError("The model is empty.")
         try:
             self._lib = ctypes.CDLL(str(library))
             self._lib.XGBGetLastError.restype = ctypes.c_char_p

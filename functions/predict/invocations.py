@@ -29,8 +29,8 @@ def parse(body: Mapping[str, object], names: Sequence[str]) -> Asked:
     """Return what `body` asks; `names`: the contract's, in order, for rows without names. Raises RefusalError."""
     formats = [name for name in FORMATS if name in body]
     if len(formats) != 1:
-        found = f"found {' and '.join(formats)}" if formats else f"found none.{_hint(body)}"
-        raise malformed(f"The body must hold exactly one of {', '.join(FORMATS)}; {found.rstrip('.')}.")
+        found = " and ".join(formats) or "none"
+        raise malformed(f"The body must hold exactly one of {', '.join(FORMATS)}; found {found}.{_hint(body)}")
     data = body[formats[0]]
     if formats[0] == "dataframe_split":
         columns = _split(data)
@@ -122,5 +122,5 @@ def _params(params: object) -> tuple[bool, tuple[str, ...]]:
 
 
 def _hint(body: Mapping[str, object]) -> str:
-    hints = (did_you_mean(name, FORMATS) for name in body)
+    hints = (did_you_mean(name, FORMATS) for name in body if name not in FORMATS)
     return next((hint for hint in hints if hint), "")

@@ -77,7 +77,8 @@ def _tensor(position: int, tensor: object) -> tuple[str, list[int], list[object]
     name, shape, data = tensor.get("name"), tensor.get("shape"), tensor.get("data")
     if not isinstance(name, str):
         raise malformed(f"Tensor {position} has no name.")
-    if tensor.get("datatype") not in _DATATYPES:
+    datatype = tensor.get("datatype")
+    if not isinstance(datatype, str) or datatype not in _DATATYPES:
         raise malformed(f"Tensor {position} has no datatype of the protocol, such as FP64, INT64 or BYTES.")
     if not isinstance(shape, list) or len(shape) not in (1, _MATRIX) or not all(type(size) is int for size in shape):
         raise malformed(f"Tensor {position} needs a shape of one or two whole numbers.")

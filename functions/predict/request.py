@@ -47,7 +47,10 @@ def read_event(event: object) -> Request:
     http = event["requestContext"].get("http")
     if not isinstance(http, dict):
         raise malformed("The event is not a function URL's: requestContext has no http part.")
-    headers = {str(name).lower(): str(value) for name, value in (event.get("headers") or {}).items()}
+    sent = event.get("headers") or {}
+    if not isinstance(sent, dict):
+        raise malformed("The event is not a function URL's: headers is no object.")
+    headers = {str(name).lower(): str(value) for name, value in sent.items()}
     return Request(
         method=str(http.get("method", "")).upper(),
         path=str(event.get("rawPath") or http.get("path") or "/"),
