@@ -1,7 +1,8 @@
 """The control record: which model serves a product, which one came before, and how a release stands.
 
 Pure values and transitions. Every change is a new record with the next revision, or a verdict why not; writing
-it, with compare-and-set, is `tasks/control.py`. It moves no traffic and knows no model registry.
+it, with compare-and-set, is `tasks/control.py`. A change of the champion carries its ledger entry along, so that
+whoever comes next can append it when the writer died first. It moves no traffic and knows no model registry.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from lifecycle.ledger import Decision
 
 _CLOSED = ConfigDict(frozen=True, extra="forbid")
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -31,12 +34,18 @@ class Contender(BaseModel):
 
 
 class ReleaseState(BaseModel):
-    """How far a release is; the record holds one only while it is under way."""
+    """How far a change of the champion is; the record holds one only until everything follows the record.
+
+    `moving`: the champion is decided, traffic and projections follow. `rolling_back`: traffic goes to `to`
+    first and the champion is changed after it.
+    """
 
     model_config = _CLOSED
 
-    state: Literal["moving"]
+    state: Literal["moving", "rolling_back"]
     step: Annotated[int, Field(ge=0, description="Index into the product's release steps.")] = 0
+    to: ModelVersion | None = None
+    reason: str = ""
 
 
 class ControlRecord(BaseModel):
@@ -52,16 +61,18 @@ class ControlRecord(BaseModel):
     release: ReleaseState | None = None
     weight: Annotated[float, Field(ge=0, le=1, description="Share of requests the challenger answers.")] = 0.0
     frozen: bool = False
+    decision: Annotated[Decision | None, Field(description="The ledger entry of the last change of champion.")] = None
     updated_at: datetime | None = None
     updated_by: str = ""
 
 
 @dataclass(frozen=True)
 class Actor:
-    """Who changes the record, and when."""
+    """Who changes the record, when, and what made them: an event, a command, the sweep."""
 
     name: str
     now: datetime
+    cause: str = "command"
 
 
 @dataclass(frozen=True)
@@ -110,6 +121,7 @@ def promote(record: ControlRecord, contender: Contender, by: Actor) -> Move:
         challenger=None,
         release=ReleaseState(state="moving"),
         weight=0.0,
+        decision=_decision("promote", promotion_key(contender.model_version), record, contender, by, contender.reason),
     )
 
 
@@ -117,28 +129,44 @@ def may_promote(record: ControlRecord, model_version: str) -> Move | None:
     """Say why a model may not become the champion, before anything is built for it; None when it may."""
     champion = record.champion
     if record.frozen:
-        return _refused(record, "frozen", f"Product {record.product} is frozen since revision {record.revision}.")
+        return _refused(record, "frozen", f"Product {record.product} is frozen.")
+    if record.release is not None:
+        return _refused(record, "release_under_way", _under_way(record))
     if champion is not None and int(model_version) < int(champion.model_version):
         found = f"Model {model_version} is older than the champion, model {champion.model_version}."
         return _refused(record, "older_than_champion", f"{found} Going back is a rollback: it names its target.")
-    if record.release is not None and champion is not None and champion.model_version != model_version:
-        return _refused(record, "release_under_way", _under_way(record))
     return None
 
 
+def promotion_key(model_version: str) -> str:
+    """Return the ledger key of a promotion: a model is promoted once, coming back is a rollback."""
+    return f"promote/{model_version}"
+
+
 def settle(record: ControlRecord, by: Actor) -> Move:
-    """End a release: the endpoint answers as the champion. A settled record is left as it is."""
+    """End a change of champion: everything follows the record. A settled record is left as it is."""
     if record.release is None:
-        return Move("unchanged", record, "settled", "No release is under way.")
-    return _moved(record, by, "settled", "The endpoint answers as the champion.", release=None)
+        return Move("unchanged", record, "settled", "Nothing is under way.")
+    return _moved(record, by, "settled", "Everything follows the record.", release=None)
 
 
-def roll_back(record: ControlRecord, target: Contender | None, by: Actor, *, before: Contender | None = None) -> Move:
+def intend_roll_back(record: ControlRecord, target: Contender, reason: str, by: Actor) -> Move:
+    """Note that traffic is about to go back, so that the sweep finishes it instead of undoing it."""
+    intent = ReleaseState(state="rolling_back", to=target.model_version, reason=reason)
+    if record.release == intent:
+        return Move("unchanged", record, "intended", reason)
+    return _moved(record, by, "intended", reason, release=intent)
+
+
+def roll_back(
+    record: ControlRecord, target: Contender | None, reason: str, by: Actor, *, before: Contender | None = None
+) -> Move:
     """Make an earlier model the champion again, also while frozen or in the middle of a release.
 
     Args:
         record: What serves now.
         target: What is to serve; None only undoes a first release, when nothing served before.
+        reason: Why; it is the reason the target serves from now on.
         by: Who asks, and when.
         before: What served before the target; the model rolled back from is never it, or a second
             rollback would bring the bad one back.
@@ -146,13 +174,37 @@ def roll_back(record: ControlRecord, target: Contender | None, by: Actor, *, bef
     champion = record.champion
     if champion is None:
         return _refused(record, "no_champion", f"Product {record.product} serves no model.")
-    if target is not None and target.bundle == champion.bundle and target.model_version == champion.model_version:
+    if target is not None and target.model_version == champion.model_version:
         return Move("unchanged", record, "is_champion", f"Model {target.model_version} is the champion already.")
     if target is not None and target.function_version is None:
         return _refused(record, "not_published", f"Model {target.model_version} was never published.")
-    reason = target.reason if target is not None else "Nothing served before."
+    again = target.model_copy(update={"since": by.now, "reason": reason}) if target is not None else None
     return _moved(
-        record, by, "rolled_back", reason, champion=target, previous=before, challenger=None, release=None, weight=0.0
+        record,
+        by,
+        "rolled_back",
+        reason,
+        champion=again,
+        previous=before,
+        challenger=None,
+        release=ReleaseState(state="moving"),
+        weight=0.0,
+        decision=_decision("roll_back", f"roll_back/{record.revision + 1}", record, target, by, reason),
+    )
+
+
+def _decision(action: str, key: str, record: ControlRecord, to: Contender | None, by: Actor, reason: str) -> Decision:
+    evidence = {"bundle": to.bundle, "function_version": to.function_version, "mlflow_run": to.mlflow_run} if to else {}
+    return Decision(
+        at=by.now,
+        actor=by.name,
+        cause=by.cause,
+        action=action,
+        from_=record.champion.model_version if record.champion else None,
+        to=to.model_version if to else None,
+        reason=reason,
+        evidence={**evidence, "revision": record.revision + 1},
+        key=key,
     )
 
 
@@ -165,7 +217,8 @@ def _same(record: ControlRecord, champion: Contender, contender: Contender) -> M
 
 def _under_way(record: ControlRecord) -> str:
     version = record.champion.model_version if record.champion else "none"
-    return f"The release of model {version} is under way since revision {record.revision}."
+    state = record.release.state if record.release else "settled"
+    return f"A change of champion is under way ({state}, champion: {version}) since revision {record.revision}."
 
 
 def _refused(record: ControlRecord, code: str, reason: str) -> Move:

@@ -10,6 +10,7 @@ from pathlib import Path
 import boto3
 import numpy as np
 import pytest
+import xgboost
 
 from lifecycle import bundle
 from lifecycle.columns import Column
@@ -86,7 +87,6 @@ def code() -> bytes:
 
 
 def write_bundle(folder: Path, seed: int) -> None:
-    import xgboost
 
     random = np.random.default_rng(seed)
     distance = random.uniform(100, 3000, 200)

@@ -44,7 +44,8 @@ def test_ensuring_an_endpoint_again_changes_nothing_and_follows_the_mould(house:
     assert endpoint.public_url(function) == url
 
 
-def test_without_a_mould_the_way_out_is_named(aws: object, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("aws")
+def test_without_a_mould_the_way_out_is_named(tmp_path: Path) -> None:
     settings = Settings.model_validate({"bucket": "nowhere", "function_prefix": "absent", "root": tmp_path})
     with pytest.raises(ServiceError, match="tropism up"):
         endpoint.ensure_endpoint(settings, "flights")
