@@ -13,10 +13,10 @@ def main() -> None:
     """Apply the patches and serve until a SIGTERM."""
     import ministack.app as gateway
 
-    from localcloud.patches import aliases, durability, ecs_tasks, latency
+    from localcloud.patches import aliases, durability, ecs_tasks, failures, latency
     from localcloud.patches.registry import apply_all
 
-    patches = [aliases.patch(), ecs_tasks.patch(), latency.patch(), durability.patch()]
+    patches = [aliases.patch(), ecs_tasks.patch(), latency.patch(), failures.patch(), durability.patch()]
     apply_all(patches, version("ministack"))
     gateway.main()
 
