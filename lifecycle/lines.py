@@ -56,11 +56,12 @@ class Layout:
     def records(self, parsed: int) -> Records | None:
         """Return the records when they are as many as a parser saw, else None: then no line can be named.
 
-        Line breaks inside quotes belong to their record. Where stray quotes spoil that count but every line is
-        a record, lines are taken.
+        Line breaks inside quotes belong to their record, provided that every quote closes. Where stray quotes
+        spoil that count but every line is a record, lines are taken.
         """
         closed = self.quotes % 2 == 0
-        for ends_record in (closed, np.ones_like(closed)):
+        every_line = np.ones_like(closed)
+        for ends_record in (closed, every_line) if self.open_line is None else (every_line,):
             found = self._split(ends_record)
             if len(found) == parsed:
                 return found
