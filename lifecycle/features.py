@@ -167,6 +167,8 @@ def fit(spec: FeatureSpec, columns: Columns) -> FittedFeatures:
         check_source(spec.hook)
         derive = load_derive(spec.hook)
     table = _table(spec, derive, columns)
+    for name in spec.numbers:
+        to_numbers(name, table[name])
     fitted = FittedFeatures(
         spec, {name: most_frequent_levels(name, table[name], most) for name, most in spec.categories.items()}
     )
