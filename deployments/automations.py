@@ -57,7 +57,8 @@ def wanted(deployments: Mapping[str, UUID], *, enabled: bool) -> tuple[Automatio
             resolution="Deploy first: `tropism apply`.",
         )
     reason = f"event.payload.reason | default('no reason') | string | truncate({_REASON_CHARACTERS}, true)"
-    cause = "{{ 'automation ' ~ (event.resource.name | default('unnamed')) ~ ' failed: ' ~ (" + reason + ") }}"
+    # One expression in brackets: Prefect appends a filter, which would take the last operand only.
+    cause = "{{ ('automation ' ~ (event.resource.name | default('unnamed')) ~ ' failed: ' ~ (" + reason + ")) }}"
     watch = AutomationCore(
         name=WATCH,
         description="An automation's action failed: say so, and let the sweep repair what was not started.",

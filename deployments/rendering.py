@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
+from prefect.events.schemas.automations import EventTrigger as ClientTrigger
 from prefect.server.events.actions import ActionFailed, RunDeployment
 from prefect.server.events.schemas.automations import Automation, EventTrigger, Firing, TriggeredAction, TriggerState
 from prefect.server.events.schemas.events import ReceivedEvent
@@ -35,19 +36,17 @@ def examples(name: str, tags: tuple[str, ...] = ()) -> tuple[ReceivedEvent, ...]
     return tuple(ReceivedEvent.model_validate(body) for body in ours or _of_prefect(name, tags))
 
 
-def covers(trigger: Trigger, event: ReceivedEvent) -> bool:
+def covers(trigger: EventTrigger, event: ReceivedEvent) -> bool:
     """Say whether the trigger would fire on the event."""
-    return _event_trigger(trigger).covers(event)
+    return trigger.covers(event)
 
 
-def render(trigger: Trigger, event: ReceivedEvent) -> dict[str, Any]:
+def render(trigger: EventTrigger, parameters: Mapping[str, Any], event: ReceivedEvent) -> dict[str, Any]:
     """Return the parameters the server would start a run with. Raises RenderingError with the server's reason."""
-    action = RunDeployment(source="selected", deployment_id=UUID(_SOME_ID), parameters=dict(trigger.parameters))
-    expected = _event_trigger(trigger)
-    automation = Automation(id=uuid4(), name=trigger.name, trigger=expected, actions=[action])
-    firing = Firing(trigger=expected, trigger_states={TriggerState.Triggered}, triggered=_AT, triggering_event=event)
+    action = RunDeployment(source="selected", deployment_id=UUID(_SOME_ID), parameters=dict(parameters))
+    firing = Firing(trigger=trigger, trigger_states={TriggerState.Triggered}, triggered=_AT, triggering_event=event)
     triggered = TriggeredAction(
-        automation=automation,
+        automation=Automation(id=uuid4(), name="linted", trigger=trigger, actions=[action]),
         firing=firing,
         triggered=_AT,
         triggering_labels={},
@@ -60,22 +59,22 @@ def render(trigger: Trigger, event: ReceivedEvent) -> dict[str, Any]:
         raise RenderingError(f"{type(error).__name__}: {error}") from error
 
 
-def _event_trigger(trigger: Trigger) -> EventTrigger:
-    fields = trigger.model_dump(mode="json", include={"expect", "match", "match_related", "posture", "threshold"})
-    return EventTrigger.model_validate({**fields, "within": trigger.within})
+def on_server(trigger: Trigger | ClientTrigger) -> EventTrigger:
+    """Return the trigger as the server has it."""
+    names = {"expect", "match", "match_related", "posture", "threshold", "within"}
+    return EventTrigger.model_validate(trigger.model_dump(mode="json", include=names))
 
 
 def _of_prefect(name: str, tags: tuple[str, ...]) -> list[Mapping[str, Any]]:
-    """Build what the server sends about a run that changed its state."""
-    if not name.startswith("prefect.flow-run."):
-        return []
+    """Build what the server sends about a run that changed its state, or about an action that failed."""
     related = [{"prefect.resource.id": f"prefect.tag.{tag}", "prefect.resource.role": "tag"} for tag in tags]
-    body = {
-        "id": _SOME_ID,
-        "event": name,
-        "occurred": _AT.isoformat(),
-        "resource": {"prefect.resource.id": f"prefect.flow-run.{_SOME_ID}", "prefect.resource.name": "eager-otter"},
-        "related": related,
-        "payload": {"intended": {"from": "RUNNING", "to": "CRASHED"}, "validated_state": {"type": "CRASHED"}},
-    }
-    return [body]
+    if name.startswith("prefect.flow-run."):
+        resource = {"prefect.resource.id": f"prefect.flow-run.{_SOME_ID}", "prefect.resource.name": "eager-otter"}
+        payload: dict[str, Any] = {"intended": {"from": "RUNNING", "to": "CRASHED"}}
+    elif name == "prefect.automation.action.failed":
+        resource = {"prefect.resource.id": f"prefect.automation.{_SOME_ID}", "prefect.resource.name": 'a "name"'}
+        payload = {"action_index": 0, "action_type": "run-deployment", "reason": "'x' " * 200}
+    else:
+        return []
+    common = {"id": _SOME_ID, "event": name, "occurred": _AT.isoformat()}
+    return [{**common, "resource": resource, "related": related, "payload": payload}]
