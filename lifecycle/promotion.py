@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from lifecycle.batch import Reason
 from lifecycle.bootstrap import Interval, Paired, interval
 from lifecycle.evaluation import EvaluationPolicy, Scorecard
+from lifecycle.grounds import PASSES, Ground
 from lifecycle.leakage import Leak
 from lifecycle.metrics import Metric, higher_is_better, improvement
 
@@ -74,23 +75,20 @@ def decide(evaluation: EvaluationPolicy, policy: PromotionPolicy, contest: Conte
         return Decision("undecidable", gaps)
     against = [*_leaking(evaluation, contest), *_below_floors(evaluation, contest.challenger)]
     if contest.champion is None or contest.paired is None:
-        first = Reason("no_champion", None, "no champion", "floors only")
+        first = Reason(Ground.NO_CHAMPION, None, "no champion", "floors only")
         return Decision("refuse", tuple(against)) if against else Decision("promote", (first,))
     if contest.identical or np.array_equal(contest.paired.champion, contest.paired.challenger):
-        same = Reason("identical", None, "the champion's own scores on every row", "a different model")
+        same = Reason(Ground.IDENTICAL, None, "the champion's own scores on every row", "a different model")
         return Decision("no_change", (same,))
     found = interval(metric, contest.paired, confidence=policy.confidence, resamples=policy.resamples, seed=policy.seed)
     if not np.isfinite([found.estimate, found.lower, found.upper]).all():
-        unsure = Reason("no_interval", metric, "resamples without a value", "a value for each of them")
+        unsure = Reason(Ground.NO_INTERVAL, metric, "resamples without a value", "a value for each of them")
         return Decision("undecidable", (unsure,), found)
     against += _worse_slices(evaluation, contest.champion, contest.challenger)
     judged = _superior(policy, metric, found) if policy.rule == "superior" else _not_inferior(policy, metric, found)
-    if against or judged.code not in _PASSES:
-        return Decision("refuse", tuple(against + [judged] * (judged.code not in _PASSES)), found)
+    if against or judged.code not in PASSES:
+        return Decision("refuse", tuple(against + [judged] * (judged.code not in PASSES)), found)
     return Decision("promote", (judged,), found)
-
-
-_PASSES = ("better", "not_inferior")
 
 
 def _default(metric: Metric) -> float:
@@ -106,18 +104,23 @@ def _gaps(policy: EvaluationPolicy, contest: Contest) -> tuple[Reason, ...]:
         wanted = {str(metric): card.metrics.get(metric, np.nan) for metric in (policy.metric, *policy.floors)}
         wanted |= {f"{one.column}={one.level}": one.value for one in card.slices}
         reasons += [
-            Reason("not_computable", name, f"no value for the {who}", "a number", card.rows)
+            Reason(Ground.NOT_COMPUTABLE, name, f"no value for the {who}", "a number", card.rows)
             for name, value in wanted.items()
             if not np.isfinite(value)
         ]
     if (contest.champion is None) != (contest.paired is None):
-        reasons.append(Reason("not_paired", None, "scores of one model only", "both models on the same rows"))
+        reasons.append(Reason(Ground.NOT_PAIRED, None, "scores of one model only", "both models on the same rows"))
     return tuple(reasons)
 
 
 def _leaking(policy: EvaluationPolicy, contest: Contest) -> list[Reason]:
     return [
-        Reason("leak", leak.feature, f"predicts the label alone with {leak.strength:.3f}", f"< {policy.leak_threshold}")
+        Reason(
+            Ground.LEAK,
+            leak.feature,
+            f"predicts the label alone with {leak.strength:.3f}",
+            f"< {policy.leak_threshold}",
+        )
         for leak in contest.leaks
     ]
 
@@ -127,7 +130,7 @@ def _below_floors(policy: EvaluationPolicy, card: Scorecard) -> list[Reason]:
     for metric, floor in policy.floors.items():
         value, up = card.metrics[metric], higher_is_better(metric)
         if (value < floor) if up else (value > floor):
-            reasons.append(Reason("floor", metric, f"{value:.4f}", f"{'>=' if up else '<='} {floor}", card.rows))
+            reasons.append(Reason(Ground.FLOOR, metric, f"{value:.4f}", f"{'>=' if up else '<='} {floor}", card.rows))
     return reasons
 
 
@@ -138,24 +141,24 @@ def _worse_slices(policy: EvaluationPolicy, champion: Scorecard, challenger: Sco
         change = improvement(policy.metric, before[one.column, one.level], one.value)
         if not change >= -policy.slice_margin:
             name, found = f"{one.column}={one.level}", f"{change:+.4f} {policy.metric}"
-            reasons.append(Reason("slice", name, found, f">= -{policy.slice_margin}", one.rows))
+            reasons.append(Reason(Ground.SLICE, name, found, f">= -{policy.slice_margin}", one.rows))
     return reasons
 
 
 def _superior(policy: PromotionPolicy, metric: Metric, found: Interval) -> Reason:
     effect = policy.effect(metric)
     if not found.lower > 0:
-        return Reason("not_significant", metric, _told(found), "an interval above 0")
+        return Reason(Ground.NOT_SIGNIFICANT, metric, _told(found), "an interval above 0")
     if not found.estimate >= effect:
-        return Reason("too_small", metric, _told(found), f">= {effect:+.4f}")
-    return Reason("better", metric, _told(found), f">= {effect:+.4f}, interval above 0")
+        return Reason(Ground.TOO_SMALL, metric, _told(found), f">= {effect:+.4f}")
+    return Reason(Ground.BETTER, metric, _told(found), f">= {effect:+.4f}, interval above 0")
 
 
 def _not_inferior(policy: PromotionPolicy, metric: Metric, found: Interval) -> Reason:
     margin = policy.allowed_loss(metric)
     if not found.lower > -margin:
-        return Reason("inferior", metric, _told(found), f"an interval above {-margin:+.4f}")
-    return Reason("not_inferior", metric, _told(found), f"an interval above {-margin:+.4f}")
+        return Reason(Ground.INFERIOR, metric, _told(found), f"an interval above {-margin:+.4f}")
+    return Reason(Ground.NOT_INFERIOR, metric, _told(found), f"an interval above {-margin:+.4f}")
 
 
 def _told(found: Interval) -> str:

@@ -12,13 +12,20 @@ from hashlib import sha256
 
 @dataclass(frozen=True)
 class BatchRef:
-    """One validated batch. `sha256`: of its data.parquet. `landed_at`: ISO 8601 in UTC, of its newest delivery."""
+    """One validated batch: its landing key, where its data.parquet is, and the suite that judged it.
+
+    `sha256` and `object_version`: of data.parquet. `landed_at`: ISO 8601 in UTC.
+    """
 
     batch_id: str
     sha256: str
     rows: int
     key: str
     landed_at: str
+    data_key: str
+    object_version: str | None
+    suite: str
+    suite_sha256: str
 
 
 @dataclass(frozen=True)
@@ -39,6 +46,16 @@ class Snapshot:
     def rows(self) -> int:
         """Return how many rows the manifests promise."""
         return sum(batch.rows for batch in self.batches)
+
+    @property
+    def batch_ids(self) -> tuple[str, ...]:
+        """Return the ids, sorted."""
+        return tuple(batch.batch_id for batch in self.batches)
+
+    @property
+    def suites(self) -> dict[str, str]:
+        """Return the suites the batches were judged by with their sha256, of each the one used last."""
+        return {batch.suite: batch.suite_sha256 for batch in reversed(self.by_age)}
 
     @property
     def by_age(self) -> tuple[BatchRef, ...]:

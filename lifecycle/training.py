@@ -6,7 +6,7 @@ ever split at random: a random split lets a model learn the storm it is judged o
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Annotated, Any
 
@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lifecycle.batch import Reason
 from lifecycle.errors import TrainingError
+from lifecycle.grounds import Ground
 from lifecycle.metrics import Floats, TaskKind
 
 Times = NDArray[np.datetime64]
@@ -63,7 +64,7 @@ class Split:
     """Row numbers of the three parts, and the rows that take no part.
 
     `fit` and `stopping` train, `holdout` judges. The holdout is what happened after `holdout_after`, up to and
-    with `holdout_until` (datetime64[us], UTC).
+    with `holdout_until` (datetime64[us], UTC). `held_back`: rows the features' own suite refused.
     """
 
     fit: Rows
@@ -73,6 +74,14 @@ class Split:
     holdout_until: np.datetime64
     unlabelled: int
     undated: int
+    held_back: int = 0
+
+    def without(self, rows: Rows) -> "Split":
+        """Return the split less some rows, which then neither train nor judge."""
+        parts = [np.setdiff1d(part, rows) for part in (self.fit, self.stopping, self.holdout)]
+        held_back = len(self.fit) + len(self.stopping) + len(self.holdout) - sum(len(part) for part in parts)
+        fit, stopping, holdout = parts
+        return replace(self, fit=fit, stopping=stopping, holdout=holdout, held_back=held_back)
 
     @property
     def train(self) -> Rows:
@@ -115,7 +124,7 @@ def split(policy: TrainingPolicy, task: TaskKind, times: Times, label: Floats) -
     undated, unlabelled = np.isnat(times), np.isnan(label)
     usable = np.flatnonzero(~undated & ~unlabelled)
     if not len(usable):
-        return Undecidable((Reason("no_rows", None, "0 labelled rows", f"at least {policy.min_rows}"),))
+        return Undecidable((Reason(Ground.NO_LABELS, None, "0 labelled rows", f"at least {policy.min_rows}"),))
     moments = times[usable].astype("datetime64[us]")
     until = moments.max()
     after = until - np.timedelta64(round(policy.holdout_days * 86_400_000_000), "us")
@@ -131,6 +140,11 @@ def split(policy: TrainingPolicy, task: TaskKind, times: Times, label: Floats) -
         unlabelled=int(np.count_nonzero(unlabelled & ~undated)),
         undated=int(np.count_nonzero(undated)),
     )
+    return recheck(policy, task, found, label)
+
+
+def recheck(policy: TrainingPolicy, task: TaskKind, found: Split, label: Floats) -> Split | Undecidable:
+    """Return a split that rows were taken from, unless too few are left."""
     reasons = _unfit(policy, task, found, label)
     return Undecidable(reasons) if reasons else found
 
@@ -170,12 +184,14 @@ def _unfit(policy: TrainingPolicy, task: TaskKind, found: Split, label: Floats) 
     train = len(found.fit) + len(found.stopping)
     sizes = (("train", train, policy.min_rows), ("holdout", len(found.holdout), policy.min_holdout_rows))
     reasons = [
-        Reason("too_few_rows", None, f"{rows} rows to {part}", f"at least {least}", rows)
+        Reason(Ground.TOO_FEW_ROWS, None, f"{rows} rows to {part}", f"at least {least}", rows)
         for part, rows, least in sizes
         if rows < least
     ]
     for part, rows in (("fit", found.fit), ("early stopping", found.stopping), ("holdout", found.holdout)):
         classes = len(np.unique(label[rows]))
         if classes < 2 and (task == "binary" or part == "fit"):  # noqa: PLR2004  # nothing to tell apart
-            reasons.append(Reason("one_class", None, f"{classes} different labels in {part}", "at least 2", len(rows)))
+            reasons.append(
+                Reason(Ground.ONE_CLASS, None, f"{classes} different labels in {part}", "at least 2", len(rows))
+            )
     return tuple(reasons)

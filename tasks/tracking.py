@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
+from lifecycle.bundle import MODEL
 from lifecycle.snapshot import Snapshot
-from tasks.registry import TRAIN_KEY, mlflow_client, translated
+from tasks.registry import BUNDLE_FOLDER, MODEL_FOLDER, TRAIN_KEY, mlflow_client, translated
 
 # MLflow's own limits.
 _PARAMS_PER_CALL, _DIGEST_CHARACTERS = 100, 36
@@ -23,6 +25,7 @@ class Run:
     """One MLflow run. `started_ms`: milliseconds since 1970, the time of all its metrics."""
 
     run_id: str
+    train_key: str
     experiment_id: str
     artifact_uri: str
     started_ms: int
@@ -50,6 +53,7 @@ def open_run(product: str, bucket: str, train_key: str, name: str) -> Run:
         run = found[0] if found else client.create_run(experiment, tags={TRAIN_KEY: train_key}, run_name=name)
     return Run(
         run_id=run.info.run_id,
+        train_key=train_key,
         experiment_id=run.info.experiment_id,
         artifact_uri=run.info.artifact_uri,
         started_ms=int(run.info.start_time),
@@ -97,6 +101,35 @@ def upload(run: Run, folder: Path) -> None:
     client = mlflow_client()
     with translated(f"store the artifacts of run {run.run_id}"):
         client.log_artifacts(run.run_id, str(folder))
+
+
+def read_tag(run: Run, name: str) -> str | None:
+    """Return a tag of a run, or None when it was never written."""
+    client = mlflow_client()
+    with translated(f"read run {run.run_id}"):
+        value = client.get_run(run.run_id).data.tags.get(name)
+    return None if value is None else str(value)
+
+
+def write_mlmodel(folder: Path, run: Run, xgboost_version: str) -> None:
+    """Write the file that lets `mlflow.xgboost.load_model("models:/<product>/<version>")` open the bundle's model.
+
+    What it opens takes the feature matrix; raw columns go through the bundle. No pickle is involved.
+    """
+    from mlflow.models import Model  # noqa: PLC0415
+
+    started = datetime.fromtimestamp(run.started_ms / 1000, UTC).replace(tzinfo=None)
+    model = Model(artifact_path=MODEL_FOLDER, run_id=run.run_id, utc_time_created=started, model_uuid=run.run_id)
+    model.add_flavor(
+        "xgboost",
+        xgb_version=xgboost_version,
+        data=f"{BUNDLE_FOLDER.removeprefix(MODEL_FOLDER + '/')}/{MODEL}",
+        model_class="xgboost.core.Booster",
+        model_format="ubj",
+        code=None,
+    )
+    model.save(str(folder / MODEL_FOLDER / "MLmodel"))
+    (folder / MODEL_FOLDER / "requirements.txt").write_text(f"xgboost=={xgboost_version}\n", encoding="utf-8")
 
 
 def finish_run(run: Run) -> None:

@@ -1,0 +1,121 @@
+"""Train: fit a challenger on everything validated, judge it against the champion, register and announce it.
+
+The order only. One training of a product runs at a time; a batch that arrives meanwhile is trained on before
+the turn is given back. Traffic is never moved here: that is `flows/release.py`.
+"""
+
+from __future__ import annotations
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
+from prefect.states import Completed
+
+from lifecycle import training
+from lifecycle.batch import Reason
+from lifecycle.claim import Busy
+from lifecycle.errors import TrainingError
+from lifecycle.grounds import Ground
+from lifecycle.settings import Settings
+from lifecycle.training import Split, Undecidable
+from tasks.challenges import Job, Outcome, Settled, append_to_ledger, find_settled, record_undecidable, register_model
+from tasks.claim import leave_turn, renew_turn, take_turn
+from tasks.clients import settings
+from tasks.code import code_version
+from tasks.evaluation import Judged, find_leaks, judge, load_champion
+from tasks.events import send
+from tasks.features import fit_features, judge_features, read_product
+from tasks.reports import scorecard_page, show_scorecard
+from tasks.snapshot import Frame, read_frame, take_snapshot
+from tasks.step import as_task, note
+from tasks.tracking import Run, open_run
+from tasks.training import Data, choose, fit_candidate
+
+
+@flow(name="train")
+def train(product: str, cause: str = "batch.validated", retry_of: str | None = None) -> State[str]:
+    """Train a challenger for a product, or say who is training already.
+
+    A second run on the same data tells the same decision again and changes nothing. `cause`: what made it
+    happen. `retry_of`: the dead flow run that this one replaces.
+    """
+    where, owner = settings(), flow_run.get_id() or "no flow run"
+    turn = as_task("take the turn", take_turn, where.bucket, product, owner, retry_of)
+    if isinstance(turn, Busy):
+        since = f"{turn.turn.since:%Y-%m-%d %H:%M:%S} UTC"
+        told = f"Flow run {turn.turn.owner} trains {product} since {since}, and will see this data too."
+        return Completed(name="Skipped", message=told)
+    again = True
+    try:
+        while again:
+            told = challenge(where, product, cause, owner)
+            again = leave_turn(where.bucket, product, owner)
+    finally:
+        if again:
+            leave_turn(where.bucket, product, owner, finished=False)
+    return Completed(message=told)
+
+
+def challenge(where: Settings, product: str, cause: str, owner: str) -> str:
+    """Train once on the snapshot as it is now, record and announce what came of it; return it in one paragraph."""
+    files = as_task("read product", read_product, where.products, product)
+    snapshot = as_task("take snapshot", take_snapshot, where.bucket, product)
+    if not snapshot.batches:
+        raise TrainingError(
+            f"There is nothing to train {product} on.",
+            detail="No batch is validated.",
+            resolution=f"Bring data: `tropism drop {product} FILE --wait`.",
+        )
+    note("snapshot.taken", product=product, digest=snapshot.digest, batches=len(snapshot.batches), rows=snapshot.rows)
+    job = Job(files, snapshot, code_version(), owner, cause)
+    run = as_task("open MLflow run", open_run, product, where.bucket, job.train_key, f"train-{snapshot.digest[:12]}")
+    settled = as_task("look for an earlier decision", find_settled, product, run)
+    judged = None
+    if settled is None:
+        settled, judged = train_once(where, run, job)
+    as_task("append to ledger", append_to_ledger, where.bucket, settled, cause)
+    as_task("announce", send, settled.challenge.event(settled.model_version))
+    page = scorecard_page(settled.challenge, settled.model_version, judged)
+    as_task("show scorecard", show_scorecard, settled.challenge, settled.model_version, page)
+    note("challenge.settled", product=product, version=settled.model_version, verdict=settled.challenge.verdict)
+    return settled.challenge.summary(settled.model_version)
+
+
+def train_once(where: Settings, run: Run, job: Job) -> tuple[Settled, Judged | None]:
+    """Split, fit, judge and register; without a model when the rows cannot decide anything."""
+    bucket, product = where.bucket, job.files.product
+    frame = as_task("read rows", read_frame, bucket, job.snapshot, job.files.read, product.grain)
+    renew_turn(bucket, product.name, job.flow_run)
+    prepared = prepare(where, job, frame)
+    if isinstance(prepared, Undecidable):
+        return as_task("record undecidable", record_undecidable, bucket, run, job, prepared), None
+    data, split = prepared
+    leaks = as_task("look for leaks", find_leaks, product, data, split)
+    fitted = []
+    for candidate in training.candidates(product.training, frame.columns[product.time], split):
+        fitted.append(as_task(f"fit {candidate.name}", fit_candidate, product, data, candidate, split.stopping))
+        renew_turn(bucket, product.name, job.flow_run)
+    chosen = choose(product.evaluation.metric, fitted)
+    champion = as_task("load champion", load_champion, bucket, product.name)
+    judged = as_task("judge", judge, product, frame.columns, data, split, chosen, champion, leaks)
+    renew_turn(bucket, product.name, job.flow_run)
+    outcome = Outcome(frame, split, data, tuple(fitted), chosen, champion, judged)
+    return as_task("register model", register_model, bucket, run, job, outcome), judged
+
+
+def prepare(where: Settings, job: Job, frame: Frame) -> tuple[Data, Split] | Undecidable:
+    """Label and split the rows, fit the features on the training part, and let the features' own suite judge them."""
+    product = job.files.product
+    target, times = product.target, frame.columns[product.time]
+    labels = training.labels(product.task, target.column, frame.columns[target.column], target.at_least)
+    split = training.split(product.training, product.task, times, labels)
+    if isinstance(split, Undecidable):
+        return split
+    prepared = as_task("fit features", fit_features, job.files, frame.columns, split.train)
+    found = as_task("judge features", judge_features, where.expectations, product.name, prepared)
+    if found is not None and found.verdict == "quarantine_batch":
+        refused = Reason(Ground.FEATURES_REFUSED, None, f"{len(found.reasons)} failed expectations", "none critical")
+        return Undecidable((refused, *found.reasons))
+    if found is not None and found.verdict == "quarantine_rows":
+        split = training.recheck(product.training, product.task, split.without(found.rows), labels)
+    return split if isinstance(split, Undecidable) else (Data(prepared.matrix, labels, prepared.features), split)

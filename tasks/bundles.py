@@ -1,0 +1,69 @@
+"""Make the bundle of a fitted model: what serving, batch scoring and monitoring need, in one folder.
+
+The layout and its checksums are `lifecycle/bundle.py`; where a bundle is kept is `tasks/registry.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from lifecycle import bundle
+from lifecycle.bundle import Draft
+from lifecycle.columns import Array
+from lifecycle.contract import Contract, Task
+from lifecycle.features import FittedFeatures
+from lifecycle.manifest import Lineage, Manifest
+from lifecycle.metrics import TaskKind
+from lifecycle.reference import profile
+from lifecycle.training import Rows, TrainingPolicy
+from tasks.evaluation import Judged
+from tasks.training import Fitted
+
+
+def contract_of(product: str, task: TaskKind, features: FittedFeatures) -> Contract:
+    """Return what a request must bring and what it gets. `categories` are those of raw columns only."""
+    names = {column.name for column in features.spec.inputs}
+    return Contract(
+        product=product,
+        task=Task(task, ("0", "1") if task == "binary" else ()),
+        columns=features.spec.inputs,
+        categories={name: levels for name, levels in features.levels.items() if name in names},
+    )
+
+
+def write_bundle(
+    folder: Path, contract: Contract, features: FittedFeatures, fitted: Fitted, reference: str, lineage: Lineage
+) -> Manifest:
+    """Write the bundle into an empty folder. The same model makes the same digest."""
+    return bundle.write(
+        folder,
+        Draft(
+            model=fitted.model,
+            features=features,
+            contract=contract,
+            reference=reference,
+            lineage=lineage,
+            versions=library_versions(),
+            parameters={"candidate": fitted.name, "rounds": fitted.rounds},
+        ),
+    )
+
+
+def reference_of(features: FittedFeatures, columns: Mapping[str, Array], train: Rows, judged: Judged) -> str:
+    """Return reference.json: the profile of the training rows and of the scores on the holdout."""
+    inputs = {one.name: columns[one.name][train] for one in features.spec.inputs}
+    return profile(features.spec.inputs, inputs, judged.scores, judged.challenger)
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of the libraries that decide a model's bytes."""
+    import numpy as np  # noqa: PLC0415
+    import xgboost  # noqa: PLC0415  # heavy
+
+    return {"numpy": np.__version__, "xgboost": xgboost.__version__}
+
+
+def training_parameters(policy: TrainingPolicy) -> dict[str, str | int | float | bool]:
+    """Return the policy as flat parameters, without what is not set."""
+    return {name: value for name, value in policy.model_dump().items() if value is not None}

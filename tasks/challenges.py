@@ -1,0 +1,243 @@
+"""Write down what came of a training: the MLflow run, the registered version, the ledger entry.
+
+Everything is found again by the training's key, so a training killed anywhere and run again ends with one run,
+one version and one entry. The version is the commit point: it carries the decision from the moment it exists.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from lifecycle.batch import shown
+from lifecycle.challenge import Challenge, HoldoutWindow, Judgement, Recorder, judgement
+from lifecycle.manifest import Lineage
+from lifecycle.snapshot import Snapshot
+from lifecycle.training import Split, Undecidable, keys_digest, train_key
+from tasks import ledger, registry
+from tasks.bundles import contract_of, library_versions, reference_of, training_parameters, write_bundle
+from tasks.code import Code
+from tasks.evaluation import Champion, Judged
+from tasks.features import ProductFiles
+from tasks.registry import BUNDLE_FOLDER, DECISION, DIGEST, SNAPSHOT, TRAIN_KEY, VERDICT
+from tasks.reports import write_plots
+from tasks.snapshot import Frame
+from tasks.tracking import Record, Run, finish_run, log_record, log_snapshot, read_tag, upload, write_mlmodel
+from tasks.training import Data, Fitted, gains
+
+_TAG_CHARACTERS = 8000  # MLflow's limit; snapshot.json holds the whole list
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a training is about: the product's files, the snapshot, the code, who trains and why."""
+
+    files: ProductFiles
+    snapshot: Snapshot
+    code: Code
+    flow_run: str
+    cause: str
+
+    @property
+    def train_key(self) -> str:
+        """Return the name of the training: the same data, product and code make the same one."""
+        files = self.files
+        return train_key(
+            {
+                "product": files.product.name,
+                "snapshot": self.snapshot.digest,
+                "spec": files.spec_sha256,
+                "hook": files.hook_sha256,
+                "code": self.code.digest,
+            }
+        )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Everything that came of it: the rows, the fitted candidates, the chosen one, and how it was judged."""
+
+    frame: Frame
+    split: Split
+    data: Data
+    fitted: tuple[Fitted, ...]
+    chosen: Fitted
+    champion: Champion | None
+    judged: Judged
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A challenge as it is recorded, with the registered version, None when no model was made."""
+
+    challenge: Challenge
+    model_version: str | None
+
+
+def find_settled(product: str, run: Run) -> Settled | None:
+    """Return what an earlier run of the same training decided, or None when it never got that far."""
+    if (version := registry.find_version(product, run.run_id)) is not None:
+        finish_run(run)
+        return Settled(Challenge.model_validate_json(version.decision), version.version)
+    decision = read_tag(run, DECISION)
+    return None if decision is None else Settled(Challenge.model_validate_json(decision), None)
+
+
+def record_undecidable(bucket: str, run: Run, job: Job, found: Undecidable) -> Settled:
+    """Finish the run of a training that could make no model. A second call changes nothing."""
+    challenge = Challenge(
+        product=job.files.product.name,
+        train_key=run.train_key,
+        snapshot=job.snapshot.digest,
+        batches=job.snapshot.batch_ids,
+        mlflow_run=run.run_id,
+        verdict="undecidable",
+        reasons=found.reasons,
+        judgement=Judgement(metric=job.files.product.evaluation.metric),
+    )
+    log_snapshot(run, bucket, job.snapshot)
+    log_record(run, Record({}, {}, {**_tags(job, challenge), DECISION: challenge.model_dump_json()}))
+    finish_run(run)
+    return Settled(challenge, None)
+
+
+def register_model(bucket: str, run: Run, job: Job, outcome: Outcome) -> Settled:
+    """Store run, artifacts and bundle, then create the version: the commit point. A second call finds it."""
+    product = job.files.product
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        digest = _write_model(folder, run, job, outcome)
+        challenge = _challenge(run, job, outcome, digest)
+        write_plots(folder / "plots", product.task, outcome.judged, gains(outcome.chosen.model))
+        _write_json(folder / "decision.json", challenge.model_dump(mode="json"))
+        _write_json(folder / "scorecard.json", _scorecards(outcome.judged))
+        _write_json(folder / "snapshot.json", asdict(job.snapshot))
+        log_record(run, _record(job, outcome, challenge))
+        log_snapshot(run, bucket, job.snapshot)
+        upload(run, folder)
+    tags = {
+        TRAIN_KEY: challenge.train_key,
+        VERDICT: challenge.verdict,
+        DIGEST: digest,
+        SNAPSHOT: job.snapshot.digest,
+        DECISION: challenge.model_dump_json(),
+    }
+    version = registry.register(product.name, run.run_id, tags, challenge.summary(None))
+    finish_run(run)
+    return Settled(Challenge.model_validate_json(version.decision), version.version)
+
+
+def append_to_ledger(bucket: str, settled: Settled, cause: str) -> int:
+    """Append the challenge to the product's ledger and return its number; a second call returns the same one."""
+    by = Recorder(actor="train", cause=cause, now=datetime.now(UTC))
+    return ledger.append(bucket, settled.challenge.product, settled.challenge.entry(settled.model_version, by)).seq
+
+
+def _write_model(folder: Path, run: Run, job: Job, outcome: Outcome) -> str:
+    """Write what MLflow opens and the bundle below it; return the bundle's digest."""
+    product, features = job.files.product, outcome.data.features
+    manifest = write_bundle(
+        folder / BUNDLE_FOLDER,
+        contract_of(product.name, product.task, features),
+        features,
+        outcome.chosen,
+        reference_of(features, outcome.frame.columns, outcome.split.train, outcome.judged),
+        _lineage(run, job, outcome),
+    )
+    write_mlmodel(folder, run, library_versions()["xgboost"])
+    return manifest.digest
+
+
+def _lineage(run: Run, job: Job, outcome: Outcome) -> Lineage:
+    return Lineage(
+        snapshot=job.snapshot.digest,
+        batches=job.snapshot.batch_ids,
+        rows=outcome.chosen.rows,
+        suites=job.snapshot.suites,
+        code=job.code.digest,
+        mlflow_run=run.run_id,
+        flow_run=job.flow_run,
+        seed=job.files.product.training.seed,
+    )
+
+
+def _challenge(run: Run, job: Job, outcome: Outcome, digest: str) -> Challenge:
+    judged, split, metric = outcome.judged, outcome.split, job.files.product.evaluation.metric
+    champion = judged.champion.metrics[metric] if judged.champion else None
+    return Challenge(
+        product=job.files.product.name,
+        train_key=run.train_key,
+        snapshot=job.snapshot.digest,
+        batches=job.snapshot.batch_ids,
+        mlflow_run=run.run_id,
+        verdict=judged.decision.verdict,
+        reasons=judged.decision.reasons,
+        judgement=judgement(metric, judged.decision, judged.challenger.metrics[metric], champion),
+        champion=outcome.champion.version if outcome.champion else None,
+        bundle=digest,
+        candidate=outcome.chosen.name,
+        rows_trained=outcome.chosen.rows,
+        holdout=HoldoutWindow(
+            after=str(split.holdout_after),
+            until=str(split.holdout_until),
+            rows=len(split.holdout),
+            digest=keys_digest(outcome.frame.keys[split.holdout]),
+        ),
+    )
+
+
+def _record(job: Job, outcome: Outcome, challenge: Challenge) -> Record:
+    """Return what the MLflow run says; numbers that could not be computed are left out, never replaced."""
+    judged, split = outcome.judged, outcome.split
+    numbers = {
+        "rows/fit": len(split.fit),
+        "rows/stopping": len(split.stopping),
+        "rows/holdout": len(split.holdout),
+        "rows/unlabelled": split.unlabelled,
+        "rows/undated": split.undated,
+        "rows/repeated": outcome.frame.repeated,
+        **{f"challenger/{name}": value for name, value in judged.challenger.metrics.items()},
+        "challenger/calibration_error": judged.challenger.calibration_error,
+        **{f"candidate/{one.name}/stopping_score": one.stopping_score for one in outcome.fitted},
+        **{f"candidate/{one.name}/rounds": one.rounds for one in outcome.fitted},
+    }
+    if judged.champion is not None:
+        numbers |= {f"champion/{name}": value for name, value in judged.champion.metrics.items()}
+        numbers["champion/calibration_error"] = judged.champion.calibration_error
+    told = challenge.judgement.model_dump(include={"improvement", "lower", "upper"}, exclude_none=True)
+    numbers |= {f"improvement/{name}": value for name, value in told.items()}
+    product = job.files.product
+    parameters = {**training_parameters(product.training), "candidate": outcome.chosen.name, **library_versions()}
+    finite = {name: float(value) for name, value in numbers.items() if np.isfinite(value)}
+    return Record(parameters, finite, _tags(job, challenge))
+
+
+def _tags(job: Job, challenge: Challenge) -> dict[str, str]:
+    suites = ",".join(f"{name}:{digest}" for name, digest in sorted(job.snapshot.suites.items()))
+    tags = {
+        SNAPSHOT: job.snapshot.digest,
+        VERDICT: challenge.verdict,
+        "tropism.batches": ",".join(shown(batch) for batch in challenge.batches)[:_TAG_CHARACTERS],
+        "tropism.suites": suites[:_TAG_CHARACTERS],
+        "tropism.product_sha256": job.files.spec_sha256,
+        "tropism.code": job.code.digest,
+        "tropism.flow_run": job.flow_run,
+        "tropism.cause": job.cause,
+        "mlflow.note.content": challenge.summary(None),
+    }
+    return tags | ({"mlflow.source.git.commit": job.code.commit} if job.code.commit else {})
+
+
+def _scorecards(judged: Judged) -> dict[str, object]:
+    cards = {"challenger": judged.challenger, "champion": judged.champion}
+    return {name: asdict(card) for name, card in cards.items() if card is not None}
+
+
+def _write_json(path: Path, value: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", encoding="utf-8")

@@ -1,0 +1,123 @@
+"""Judge the challenger and the champion on the same holdout rows, each from its own bundle.
+
+The champion is scored anew with its own fitted features and hook; a score stored at its training is never used.
+What follows from the scores is `lifecycle/promotion.py`.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lifecycle.batch import Reason
+from lifecycle.bootstrap import Paired
+from lifecycle.bundle import Bundle
+from lifecycle.columns import Array, level
+from lifecycle.errors import BundleError, ProductError
+from lifecycle.evaluation import MISSING, Holdout, Scorecard, Texts, score
+from lifecycle.grounds import Ground
+from lifecycle.leakage import Leak, Part, leaks
+from lifecycle.metrics import Floats
+from lifecycle.promotion import Contest, Decision, decide
+from lifecycle.spec import Product
+from lifecycle.training import Split
+from tasks import control, registry
+from tasks.training import Data, Fitted, predict
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The model that serves: its version and its bundle."""
+
+    version: str
+    bundle: Bundle
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Both scorecards, the challenger's scores (n,) on the holdout, and the decision."""
+
+    challenger: Scorecard
+    champion: Scorecard | None
+    labels: Floats
+    scores: Floats
+    champion_scores: Floats | None
+    decision: Decision
+
+
+def load_champion(bucket: str, product: str) -> Champion | None:
+    """Fetch the bundle of the model that serves, as the control record names it; None when nothing serves.
+
+    Raises BundleError when the registry holds another bundle under that version.
+    """
+    held = control.read(bucket, product).record.champion
+    if held is None:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        found = registry.fetch_bundle(product, held.model_version, Path(folder))
+    if found.digest != held.bundle:
+        raise BundleError(
+            f"Version {held.model_version} of {product} is not the champion's bundle.",
+            detail=f"The registry has {found.digest[:12]}, the control record {held.bundle[:12]}.",
+            resolution=f"Run `tropism verify {product}`.",
+        )
+    return Champion(held.model_version, found)
+
+
+def find_leaks(product: Product, data: Data, split: Split) -> tuple[Leak, ...]:
+    """Name the features that alone predict the label of later training rows. The holdout is not looked at."""
+    fit, later = (Part(data.matrix[rows], data.labels[rows]) for rows in (split.fit, split.stopping))
+    return leaks(data.features.feature_names, product.task, fit, later, product.evaluation.leak_threshold)
+
+
+def judge(
+    product: Product,
+    columns: Mapping[str, Array],
+    data: Data,
+    split: Split,
+    challenger: Fitted,
+    champion: Champion | None,
+    found: tuple[Leak, ...],
+) -> Judged:
+    """Score both models on the holdout and decide. `columns` are the raw ones of every row.
+
+    A champion that cannot read today's rows leaves the verdict undecidable.
+    """
+    rows = split.holdout
+    held = {name: values[rows] for name, values in columns.items()}
+    holdout = Holdout(product.task, data.labels[rows], slices_of(held, product.evaluation.slices))
+    scores = predict(challenger.model, data.matrix[rows])
+    mine = score(product.evaluation, holdout, scores)
+    if champion is None:
+        decision = decide(product.evaluation, product.promotion, Contest(mine, leaks=found))
+        return Judged(mine, None, holdout.labels, scores, None, decision)
+    try:
+        other = score_bundle(champion.bundle, held)
+    except ProductError as error:
+        blind = Reason(
+            Ground.CHAMPION_CANNOT_SCORE, None, str(error), f"the columns model {champion.version} was made of"
+        )
+        return Judged(mine, None, holdout.labels, scores, None, Decision("undecidable", (blind,)))
+    theirs = score(product.evaluation, holdout, other)
+    same = challenger.model == champion.bundle.model and data.features.to_json() == champion.bundle.features.to_json()
+    contest = Contest(mine, theirs, Paired(holdout.labels, other, scores), identical=same, leaks=found)
+    return Judged(mine, theirs, holdout.labels, scores, other, decide(product.evaluation, product.promotion, contest))
+
+
+def score_bundle(bundle: Bundle, columns: Mapping[str, Array]) -> Floats:
+    """Return a bundle's answers (n,) for raw columns of n rows, by its own features and its own model."""
+    inputs = {one.name: columns[one.name] for one in bundle.features.spec.inputs if one.name in columns}
+    return predict(bundle.model, bundle.features.transform(inputs))
+
+
+def slices_of(columns: Mapping[str, Array], names: tuple[str, ...]) -> Mapping[str, Texts]:
+    """Return the level of each row (n,) per slice column, missing values as a level of their own."""
+    found = {}
+    for name in names:
+        values, codes = np.unique(np.array([level(value) or MISSING for value in columns[name]]), return_inverse=True)
+        found[name] = values.astype(object)[codes]
+    return found

@@ -1,0 +1,118 @@
+"""A product's files, its features fitted on the training rows, and the gate on the feature matrix.
+
+Fitting and transforming is `lifecycle/features.py`, the same code that serves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+
+from lifecycle import spec
+from lifecycle.columns import Array, Column
+from lifecycle.errors import SpecError
+from lifecycle.evaluation import check_policy
+from lifecycle.features import FeatureSpec, FittedFeatures, Matrix, fit
+from lifecycle.hook import HOOK_FILE
+from lifecycle.quality import Judgement
+from lifecycle.spec import Product
+from lifecycle.training import Rows
+from tasks.suites import load_suite
+
+
+@dataclass(frozen=True)
+class ProductFiles:
+    """A product as its folder says it. `hook`: the source of features.py, or None. Digests are sha256 hex."""
+
+    product: Product
+    hook: str | None
+    spec_sha256: str
+    hook_sha256: str
+
+    @property
+    def read(self) -> tuple[Column, ...]:
+        """Return the raw columns a training needs: the inputs, the grain, the time, the target, the slices."""
+        product = self.product
+        wanted = {*product.grain, product.time, product.target.column, *product.evaluation.slices}
+        return tuple(_column(one) for one in product.columns if one.input or one.name in wanted)
+
+    @property
+    def features(self) -> FeatureSpec:
+        """Return what the features are made of."""
+        product = self.product
+        return FeatureSpec(
+            inputs=tuple(_column(one) for one in product.inputs),
+            numbers=product.features.numbers,
+            categories=dict.fromkeys(product.features.categories, product.features.max_levels),
+            hook=self.hook,
+        )
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Features fitted on the training rows, and the matrix (n, k) of every row of the frame."""
+
+    features: FittedFeatures
+    matrix: Matrix
+
+
+def read_product(products: Path, name: str) -> ProductFiles:
+    """Read product.yaml and features.py. Raises SpecError naming the field at fault."""
+    product = spec.load(products, name)
+    known = {column.name for column in product.columns}
+    if unknown := [column for column in product.evaluation.slices if column not in known]:
+        raise SpecError(f"{name}: evaluation.slices: no column is called {unknown[0]!r}.")
+    check_policy(product.evaluation, product.task)
+    hook = products / name / HOOK_FILE
+    source = hook.read_text(encoding="utf-8") if hook.is_file() else None
+    return ProductFiles(
+        product=product,
+        hook=source,
+        spec_sha256=sha256((products / name / "product.yaml").read_bytes()).hexdigest(),
+        hook_sha256=sha256((source or "").encode()).hexdigest(),
+    )
+
+
+def fit_features(files: ProductFiles, columns: Mapping[str, Array], train: Rows) -> Prepared:
+    """Fit on the rows in `train` and transform every row.
+
+    Raises ProductError naming the column or feature that cannot be used.
+    """
+    inputs = {column.name: columns[column.name] for column in files.features.inputs}
+    fitted = fit(files.features, {name: values[train] for name, values in inputs.items()})
+    return Prepared(fitted, fitted.transform(inputs))
+
+
+def judge_features(expectations: Path, product: str, prepared: Prepared) -> Judgement | None:
+    """Judge the features of every row by the suite `<product>_features`; None when the product has none.
+
+    Numbers are float64 with NaN, categories the text of their level with None for missing and unseen. Great
+    Expectations takes four seconds to import, so it is left alone without a suite.
+    """
+    name = f"{product}_features"
+    if not (expectations / f"{name}.json").is_file():
+        return None
+    import pandas as pd  # noqa: PLC0415  # heavy
+
+    from tasks.quality import judge  # noqa: PLC0415
+
+    columns: dict[str, Array] = {}
+    for at, (feature, kind) in enumerate(
+        zip(prepared.features.feature_names, prepared.features.feature_types, strict=True)
+    ):
+        values = prepared.matrix[:, at].astype(np.float64)
+        columns[feature] = values if kind == "q" else _texts(values, prepared.features.levels[feature])
+    return judge(pd.DataFrame(columns), load_suite(expectations, name))
+
+
+def _texts(codes: Array, levels: tuple[str, ...]) -> Array:
+    known = np.array([*levels, None], dtype=object)
+    return np.asarray(known[np.where(np.isnan(codes), len(levels), codes).astype(np.int64)])
+
+
+def _column(column: spec.Column) -> Column:
+    return Column(column.name, column.type, required=not column.nullable, nullable=column.nullable)
