@@ -1,0 +1,92 @@
+"""Put files into a product's landing zone, as any S3 client may.
+
+One PutObject per file with its SHA-256, so that what landed is what was sent. Nothing is looked into and
+nothing is started: the bucket's own event does the rest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cli.context import Here
+from lifecycle.errors import UsageError
+
+_KEY_BYTES = 1024  # S3's limit
+_PUT_BYTES = 5 * 1000**3  # S3's limit for one PutObject
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A file and the key it is to land under."""
+
+    path: Path
+    key: str
+
+
+@dataclass(frozen=True)
+class Landed:
+    """A delivery on its way: what was sent, and the ids it will be known by."""
+
+    path: Path
+    key: str
+    object_version: str | None
+    batch_id: str
+    delivery_id: str
+    size: int
+
+
+def plan(product: str, files: Sequence[Path], name: str | None) -> tuple[Wanted, ...]:
+    """Return the key of each file, before anything is sent. Raises UsageError naming the first unusable one."""
+    if name is not None and len(files) != 1:
+        raise UsageError("--as names one file.", detail=f"Found {len(files)} files.")
+    wanted = tuple(_wanted(product, path, name or path.name) for path in files)
+    keys = [one.key for one in wanted]
+    if twice := next((key for key in keys if keys.count(key) > 1), None):
+        raise UsageError(
+            f"Two files would land as {twice}.", resolution="Drop one of them with `--as NAME`, or one after the other."
+        )
+    return wanted
+
+
+def put(here: Here, wanted: Wanted) -> Landed:
+    """Upload one file. A second call is a second delivery of the same batch, which ends as a duplicate."""
+    from lifecycle.events import delivery_id
+    from tasks.clients import s3
+
+    with wanted.path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        size = stream.seek(0, 2)
+        stream.seek(0)
+        answer = s3().put_object(Bucket=here.bucket, Key=wanted.key, Body=stream, ChecksumAlgorithm="SHA256")
+    version, etag = answer.get("VersionId"), answer["ETag"].strip('"')
+    return Landed(
+        path=wanted.path,
+        key=wanted.key,
+        object_version=version,
+        batch_id=digest,
+        delivery_id=delivery_id(here.bucket, wanted.key, version or etag),
+        size=size,
+    )
+
+
+def _wanted(product: str, path: Path, name: str) -> Wanted:
+    from lifecycle.keys import is_marker, landing_prefix
+
+    if not path.is_file():
+        found = "It is a folder." if path.is_dir() else "There is no such file."
+        raise UsageError(f"{path} cannot be dropped.", detail=found)
+    if path.stat().st_size > _PUT_BYTES:
+        raise UsageError(f"{path} cannot be dropped.", detail=f"It has {path.stat().st_size:,} bytes; 5 GB go at once.")
+    key = f"{landing_prefix(product)}{name}"
+    if is_marker(key):
+        raise UsageError(
+            f"{name!r} is no name for a delivery.",
+            detail="Names that start with _ or . or end in .tmp, .crc or .inprogress are unfinished files.",
+            resolution="Give it another with `--as NAME`.",
+        )
+    if len(key.encode()) > _KEY_BYTES:
+        raise UsageError(f"{name!r} is too long.", detail=f"A key has {_KEY_BYTES} bytes at most.")
+    return Wanted(path, key)

@@ -1,0 +1,183 @@
+"""A bucket of a test's own with records that the real code wrote, and the command line run in this process."""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.main import main
+from lifecycle.batch import Reason, RowCounts, delivery_key
+from lifecycle.challenge import Challenge, Judgement, Recorder
+from lifecycle.control import Actor, Contender, promote, settle
+from lifecycle.delivery import Delivery, DeliveryState
+from lifecycle.events import delivery_id
+from tasks import control, ledger, objects
+from tests.conftest import Aws
+
+ROOT = Path(__file__).parents[2]
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+PRODUCT_YAML = """
+name: parcels
+task: binary
+grain: [id]
+time: at
+columns:
+  - {name: id, type: long}
+  - {name: at, type: datetime}
+  - {name: weight, type: double}
+  - {name: late, type: boolean, input: false}
+target: {column: late}
+features: {numbers: [weight]}
+evaluation: {metric: auc, floors: {auc: 0.5}}
+"""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command printed and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+Run = Callable[..., Ran]
+
+
+@pytest.fixture
+def run(capfd: pytest.CaptureFixture[str]) -> Run:
+    """Run `tropism …` in this process."""
+
+    def runs(*arguments: str | Path) -> Ran:
+        capfd.readouterr()
+        code = main([str(argument) for argument in arguments])
+        found = capfd.readouterr()
+        return Ran(code, found.out, found.err)
+
+    return runs
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with one product, and an environment that names nothing else."""
+    (tmp_path / "products" / "parcels" / "sample").mkdir(parents=True)
+    (tmp_path / "products" / "parcels" / "product.yaml").write_text(PRODUCT_YAML)
+    (tmp_path / "expectations").mkdir()
+    for name in [name for name in os.environ if name.startswith(("TROPISM_", "PREFECT_", "MLFLOW_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("TROPISM_ROOT", str(tmp_path))
+    monkeypatch.setenv("TROPISM_HOME", str(tmp_path / "home"))
+    return tmp_path
+
+
+@dataclass
+class World:
+    """A bucket, and what happened in it."""
+
+    aws: Aws
+    bucket: str
+    root: Path
+    product: str = "parcels"
+    _count: int = field(default=0)
+
+    def delivered(
+        self,
+        name: str,
+        state: DeliveryState = "validated",
+        batch_id: str = "ab" * 32,
+        rows: tuple[int, int, int] | None = (100, 100, 0),
+        reasons: tuple[Reason, ...] = (),
+    ) -> Delivery:
+        """Record what became of a delivery."""
+        self._count += 1
+        key = f"landing/{self.product}/{name}"
+        record = Delivery(
+            product=self.product,
+            delivery_id=delivery_id(self.bucket, key, f"v{self._count}"),
+            key=key,
+            object_version=f"v{self._count}",
+            etag="e",
+            state=state,
+            owner=f"run-{self._count}",
+            claimed_at=NOW.replace(minute=self._count),
+            ended_at=None if state == "claimed" else NOW.replace(minute=self._count, second=30),
+            batch_id=None if state == "claimed" else batch_id,
+            rows=RowCounts(*rows) if rows and state != "claimed" else None,
+            reasons=reasons,
+        )
+        self.record(record)
+        return record
+
+    def record(self, record: Delivery) -> None:
+        """Write a record of a delivery where the ingest flow writes it."""
+        key = delivery_key(record.product, record.delivery_id)
+        assert objects.create(self.bucket, key, record.model_dump_json().encode()) is not None
+
+    def challenged(
+        self, version: str | None, batches: tuple[str, ...], challenge: Challenge | None = None
+    ) -> Challenge:
+        """Record a training as the train flow does: the decision beside the model, and the ledger's entry."""
+        found = challenge or self.challenge(batches)
+        objects.create(
+            self.bucket,
+            f"mlflow/{self.product}/{found.mlflow_run}/artifacts/decision.json",
+            found.model_dump_json().encode(),
+        )
+        by = Recorder(actor="train", cause="batch.validated", now=NOW)
+        ledger.append(self.bucket, self.product, found.entry(version, by))
+        return found
+
+    def challenge(self, batches: tuple[str, ...], **changes: Any) -> Challenge:
+        """Return what a training decided; without changes, that the first model may serve."""
+        self._count += 1
+        made: dict[str, Any] = {
+            "product": self.product,
+            "train_key": f"key-{self._count}",
+            "snapshot": "5" * 64,
+            "batches": batches,
+            "mlflow_run": f"mlflow-{self._count}",
+            "verdict": "promote",
+            "reasons": (Reason("NO_CHAMPION", None, "no champion", "floors only"),),
+            "judgement": Judgement(metric="auc", challenger=0.7),
+            "bundle": f"{self._count:064x}",
+        }
+        return Challenge(**{**made, **changes})
+
+    def promoted(self, version: str, bundle: str = "c" * 64, function_version: str = "2") -> Contender:
+        """Make a model the champion as the release flow does: the record, the ledger's entry, settled."""
+        by = Actor("release", NOW, "model.challenged")
+        contender = Contender(
+            model_version=version,
+            bundle=bundle,
+            function_version=function_version,
+            mlflow_run=f"mlflow-{version}",
+            since=NOW,
+            reason=f"Model {version} is better.",
+        )
+        held = control.write(
+            self.bucket, (read := control.read(self.bucket, self.product)), promote(read.record, contender, by)
+        )
+        assert held.record.decision is not None
+        ledger.append(self.bucket, self.product, held.record.decision)
+        control.write(self.bucket, held, settle(held.record, by))
+        return contender
+
+
+@pytest.fixture
+def world(aws: Aws, root: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    """An account with one empty bucket, and one product that nothing was ever delivered to."""
+    bucket = aws.bucket()
+    monkeypatch.setenv("TROPISM_BUCKET", bucket)
+    monkeypatch.setenv("TROPISM_FUNCTION_PREFIX", f"t{bucket[-8:]}")
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")  # the discard port: nothing answers there
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{root / 'mlflow.db'}")
+    return World(aws, bucket, root)
