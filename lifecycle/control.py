@@ -45,6 +45,7 @@ class ReleaseState(BaseModel):
     state: Literal["moving", "rolling_back"]
     step: Annotated[int, Field(ge=0, description="Index into the product's release steps.")] = 0
     to: ModelVersion | None = None
+    request: Annotated[str, Field(description="Names the wish to go back, so that a repeat of it is known.")] = ""
     reason: str = ""
 
 
@@ -150,46 +151,61 @@ def settle(record: ControlRecord, by: Actor) -> Move:
     return _moved(record, by, "settled", "Everything follows the record.", release=None)
 
 
-def intend_roll_back(record: ControlRecord, target: Contender, reason: str, by: Actor) -> Move:
+@dataclass(frozen=True)
+class Wish:
+    """A wish to go back. `request` names it: the same request again is the same wish, not another step back."""
+
+    request: str
+    reason: str
+
+    @property
+    def key(self) -> str:
+        """Return the ledger key of the rollback."""
+        return f"roll_back/{self.request}"
+
+
+def intend_roll_back(record: ControlRecord, target: Contender, wish: Wish, by: Actor) -> Move:
     """Note that traffic is about to go back, so that the sweep finishes it instead of undoing it."""
-    intent = ReleaseState(state="rolling_back", to=target.model_version, reason=reason)
+    intent = ReleaseState(state="rolling_back", to=target.model_version, request=wish.request, reason=wish.reason)
     if record.release == intent:
-        return Move("unchanged", record, "intended", reason)
-    return _moved(record, by, "intended", reason, release=intent)
+        return Move("unchanged", record, "intended", wish.reason)
+    return _moved(record, by, "intended", wish.reason, release=intent)
 
 
 def roll_back(
-    record: ControlRecord, target: Contender | None, reason: str, by: Actor, *, before: Contender | None = None
+    record: ControlRecord, target: Contender | None, wish: Wish, by: Actor, *, before: Contender | None = None
 ) -> Move:
     """Make an earlier model the champion again, also while frozen or in the middle of a release.
 
     Args:
         record: What serves now.
         target: What is to serve; None only undoes a first release, when nothing served before.
-        reason: Why; it is the reason the target serves from now on.
+        wish: Why; it is the reason the target serves from now on. Granted already, nothing changes.
         by: Who asks, and when.
         before: What served before the target; the model rolled back from is never it, or a second
             rollback would bring the bad one back.
     """
     champion = record.champion
+    if record.decision is not None and record.decision.key == wish.key:
+        return Move("unchanged", record, "rolled_back", "This rollback was made already.")
     if champion is None:
         return _refused(record, "no_champion", f"Product {record.product} serves no model.")
     if target is not None and target.model_version == champion.model_version:
         return Move("unchanged", record, "is_champion", f"Model {target.model_version} is the champion already.")
     if target is not None and target.function_version is None:
         return _refused(record, "not_published", f"Model {target.model_version} was never published.")
-    again = target.model_copy(update={"since": by.now, "reason": reason}) if target is not None else None
+    again = target.model_copy(update={"since": by.now, "reason": wish.reason}) if target is not None else None
     return _moved(
         record,
         by,
         "rolled_back",
-        reason,
+        wish.reason,
         champion=again,
         previous=before,
         challenger=None,
         release=ReleaseState(state="moving"),
         weight=0.0,
-        decision=_decision("roll_back", f"roll_back/{record.revision + 1}", record, target, by, reason),
+        decision=_decision("roll_back", wish.key, record, target, by, wish.reason),
     )
 
 

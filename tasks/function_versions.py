@@ -21,6 +21,8 @@ from tasks.packages import Package, to_sha256, unpack
 
 _TRIES = 8
 _PAUSE_SECONDS = 0.5
+_POLL_SECONDS = 0.2
+_UPDATE_SECONDS = 120.0  # a function with layers takes seconds
 _RETRY = frozenset({"PreconditionFailedException", "ResourceConflictException", "InvalidParameterValueException"})
 
 
@@ -31,6 +33,14 @@ class FunctionVersion:
     number: str
     description: str
     code_sha256: str
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """What a function's unpublished state is: the digest of its code, and the revision an update must name."""
+
+    code_sha256: str
+    revision: str
 
 
 def code_key(function: str, sha256: str) -> str:
@@ -136,31 +146,34 @@ def require_smoke(function: str, number: str, model_version: str, request: Mappi
     return verdict
 
 
-def wait_until_updated(function: str) -> None:
-    """Wait until the last change of the function took effect. Raises ReleaseError when it failed."""
-    from botocore.exceptions import WaiterError  # noqa: PLC0415  # only this needs it
-
-    try:
-        lambda_client().get_waiter("function_updated_v2").wait(
-            FunctionName=function, WaiterConfig={"Delay": 1, "MaxAttempts": 120}
-        )
-    except WaiterError as error:
-        raise ReleaseError(f"The function {function} did not take its change.", detail=str(error)) from error
+def wait_until_updated(function: str) -> Configuration:
+    """Wait until the last change of the function took effect and return what it is. Raises ReleaseError otherwise."""
+    deadline = time.monotonic() + _UPDATE_SECONDS
+    while True:
+        found = lambda_client().get_function_configuration(FunctionName=function)
+        state, update = found.get("State", "Active"), found.get("LastUpdateStatus", "Successful")
+        if "Failed" in (state, update):
+            why = found.get("LastUpdateStatusReason") or found.get("StateReason", "")
+            raise ReleaseError(f"The function {function} did not take its change.", detail=why)
+        if state != "Pending" and update == "Successful":
+            return Configuration(found["CodeSha256"], found["RevisionId"])
+        if time.monotonic() > deadline:
+            raise ReleaseError(
+                f"The function {function} is still changing.",
+                detail=f"Waited {_UPDATE_SECONDS:g} s: {state}, {update}.",
+            )
+        time.sleep(_POLL_SECONDS)
 
 
 def _put_code(bucket: str, function: str, package: Package) -> None:
-    """Make `$LATEST` carry the package. Nothing is written when it does already."""
-    wait_until_updated(function)
-    now = lambda_client().get_function_configuration(FunctionName=function)
-    key = code_key(function, package.sha256)
+    """Make `$LATEST` carry the package. Nothing is changed when it does already."""
+    now, key = wait_until_updated(function), code_key(function, package.sha256)
     s3().put_object(
         Bucket=bucket, Key=key, Body=package.body, ContentType="application/zip", ChecksumAlgorithm="SHA256"
     )
-    if now["CodeSha256"] == package.code_sha256:
+    if now.code_sha256 == package.code_sha256:
         return
-    lambda_client().update_function_code(
-        FunctionName=function, S3Bucket=bucket, S3Key=key, RevisionId=now["RevisionId"]
-    )
+    lambda_client().update_function_code(FunctionName=function, S3Bucket=bucket, S3Key=key, RevisionId=now.revision)
     wait_until_updated(function)
 
 

@@ -65,7 +65,6 @@ def ensure_function(settings: Settings, product: str) -> str:
         unless_exists(lambda: _create(settings, product, function, wanted))
     elif found != wanted:
         lambda_client().update_function_configuration(FunctionName=function, **wanted.arguments())
-    lambda_client().get_waiter("function_active_v2").wait(FunctionName=function, WaiterConfig={"Delay": 1})
     wait_until_updated(function)
     return function
 

@@ -9,6 +9,7 @@ from lifecycle.control import (
     Contender,
     ControlRecord,
     ReleaseState,
+    Wish,
     challenge,
     empty,
     intend_roll_back,
@@ -19,6 +20,7 @@ from lifecycle.control import (
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 BY = Actor("flow-run-1", NOW)
+SLOW = Wish("wish-1", "slow")
 
 
 def contender(version: str, *, bundle: str | None = None, function_version: str | None = "1") -> Contender:
@@ -69,7 +71,7 @@ def test_a_champion_whose_bundle_changed_is_refused() -> None:
 def test_a_frozen_product_refuses_a_promotion_and_allows_a_rollback() -> None:
     frozen = serving("2", "1").model_copy(update={"frozen": True})
     assert promote(frozen, contender("3"), BY).code == "frozen"
-    assert roll_back(frozen, frozen.previous, "slow", BY).verdict == "moved"
+    assert roll_back(frozen, frozen.previous, SLOW, BY).verdict == "moved"
 
 
 def test_a_model_older_than_the_champion_is_refused_by_number_not_by_text() -> None:
@@ -79,7 +81,7 @@ def test_a_model_older_than_the_champion_is_refused_by_number_not_by_text() -> N
 
 def test_a_model_without_a_function_version_is_refused() -> None:
     assert promote(serving("1"), contender("2", function_version=None), BY).code == "not_published"
-    assert roll_back(serving("2"), contender("1", function_version=None), "slow", BY).code == "not_published"
+    assert roll_back(serving("2"), contender("1", function_version=None), SLOW, BY).code == "not_published"
 
 
 def test_a_release_under_way_refuses_another_one_until_it_is_settled() -> None:
@@ -109,24 +111,31 @@ def test_promoting_clears_the_challenger() -> None:
 
 
 def test_the_model_rolled_back_from_is_not_what_comes_before() -> None:
-    record = roll_back(serving("2", "1"), contender("1"), "slow", BY).record
+    record = roll_back(serving("2", "1"), contender("1"), SLOW, BY).record
     assert record.champion == contender("1").model_copy(update={"reason": "slow"})
     assert record.previous is None
-    back = roll_back(serving("3", "2"), contender("2"), "slow", BY, before=contender("1")).record
+    back = roll_back(serving("3", "2"), contender("2"), SLOW, BY, before=contender("1")).record
     assert back.previous == contender("1")
 
 
 def test_rolling_back_without_a_champion_or_to_the_champion_moves_nothing() -> None:
-    assert roll_back(empty("flights"), contender("1"), "slow", BY).code == "no_champion"
-    assert roll_back(serving("2"), contender("2"), "slow", BY).verdict == "unchanged"
+    assert roll_back(empty("flights"), contender("1"), SLOW, BY).code == "no_champion"
+    assert roll_back(serving("2"), contender("2"), SLOW, BY).verdict == "unchanged"
 
 
 def test_a_first_release_can_be_undone_to_nothing() -> None:
     moving = promote(empty("flights"), contender("1"), BY).record
-    undone = roll_back(moving, None, "slow", BY).record
+    undone = roll_back(moving, None, SLOW, BY).record
     assert (undone.champion, undone.previous, undone.revision) == (None, None, 2)
     assert undone.decision is not None
     assert (undone.decision.from_, undone.decision.to, undone.decision.reason) == ("1", None, "slow")
+
+
+def test_the_same_wish_to_go_back_is_granted_once() -> None:
+    once = roll_back(serving("3", "2"), contender("2"), SLOW, BY, before=contender("1")).record
+    assert roll_back(once, contender("1"), SLOW, BY).verdict == "unchanged"
+    assert roll_back(once, contender("1"), Wish("wish-2", "slow"), BY).record.champion is not None
+    assert roll_back(once, contender("1"), Wish("wish-2", "slow"), BY).verdict == "moved"
 
 
 def test_a_promotion_carries_its_ledger_entry_until_the_next_change_of_champion() -> None:
@@ -138,11 +147,11 @@ def test_a_promotion_carries_its_ledger_entry_until_the_next_change_of_champion(
 
 
 def test_an_intended_rollback_is_noted_once_and_forgotten_when_done() -> None:
-    noted = intend_roll_back(serving("2", "1"), contender("1"), "slow", BY)
-    assert noted.record.release == ReleaseState(state="rolling_back", to="1", reason="slow")
-    assert intend_roll_back(noted.record, contender("1"), "slow", BY).verdict == "unchanged"
+    noted = intend_roll_back(serving("2", "1"), contender("1"), SLOW, BY)
+    assert noted.record.release == ReleaseState(state="rolling_back", to="1", request="wish-1", reason="slow")
+    assert intend_roll_back(noted.record, contender("1"), SLOW, BY).verdict == "unchanged"
     assert promote(noted.record, contender("3"), BY).code == "release_under_way"
-    done = roll_back(noted.record, contender("1"), "slow", BY).record
+    done = roll_back(noted.record, contender("1"), SLOW, BY).record
     assert done.release == ReleaseState(state="moving")
 
 

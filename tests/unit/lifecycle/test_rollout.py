@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from lifecycle.control import Actor, Contender, ControlRecord, empty, promote, roll_back, settle
+from lifecycle.control import Actor, Contender, ControlRecord, Wish, empty, promote, roll_back, settle
 from lifecycle.ledger import Decision
 from lifecycle.rollout import Candidate, Refused, choose_target, is_behind, may_release, served, served_before
 
@@ -75,7 +75,7 @@ def test_a_model_that_may_not_be_released_says_why(
 
 def test_a_model_that_was_rolled_back_is_not_released_again() -> None:
     record, _ = history("1", "2")
-    record = roll_back(record, contender("1"), "slow", BY).record
+    record = roll_back(record, contender("1"), Wish("wish-1", "slow"), BY).record
     refused = may_release(record, candidate("2", "1"), promoted_before=True)
     assert refused is not None
     assert refused.code == "released_before"
@@ -116,7 +116,7 @@ def test_what_served_before_a_model_is_what_its_promotion_replaced() -> None:
 
 def test_a_rollback_is_remembered_like_a_promotion() -> None:
     record, decisions = history("1", "2")
-    back = roll_back(record, contender("1"), "slow", BY)
+    back = roll_back(record, contender("1"), Wish("wish-1", "slow"), BY)
     assert back.record.decision is not None
     assert (back.record.decision.from_, back.record.decision.to) == ("2", "1")
     again = served([*decisions, back.record.decision])["1"]
