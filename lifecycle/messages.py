@@ -111,8 +111,10 @@ def _lambda_record(body: Mapping[str, object]) -> Reading:
         return Refused("A Lambda record without requestPayload.prefect.flow_run_id or requestContext.requestId.")
     if condition == "Success":
         return Ignored(f"The invocation for flow run {flow_run_id} ended well.")
-    error = _text(_object(body, "responsePayload"), "errorType") or "no error type"
-    return Ended(flow_run_id=flow_run_id, cause=f"Lambda {condition}: {error}"[:200], process=process)
+    error = _text(_object(body, "responsePayload"), "errorType")  # missing when the function was never asked
+    return Ended(
+        flow_run_id=flow_run_id, cause=f"Lambda {condition}{f': {error}' if error else ''}"[:200], process=process
+    )
 
 
 def _task_changed(detail: Mapping[str, object]) -> Reading:

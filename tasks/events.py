@@ -8,6 +8,7 @@ for later: whoever calls has a record to send the same event from again, and a r
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import httpx
@@ -19,7 +20,7 @@ from prefect.settings import get_current_settings
 from lifecycle.errors import ServiceError
 from lifecycle.events import Event
 
-_WAITS_SECONDS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
+WAITS_SECONDS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
 """Together 15 seconds: a restart of the server on its own database takes 7."""
 _TIMEOUT_SECONDS = 10.0
 _ACCEPTED = 204
@@ -32,11 +33,11 @@ def emit(event: Event) -> None:
     send(event)
 
 
-def send(event: Event) -> None:
+def send(event: Event, *, waits: Sequence[float] = WAITS_SECONDS) -> None:
     """Post one event to the Prefect API of the ambient settings and see it accepted.
 
     A second call with an equal event does nothing: the server has seen its id. Connections that fail and
-    answers that may pass are retried. Raises ServiceError when the event was not accepted.
+    answers that may pass are retried, once per entry of `waits`, in seconds. Raises ServiceError when the event was not accepted.
     """
     api = get_current_settings().api
     if not api.url:
@@ -50,7 +51,7 @@ def send(event: Event) -> None:
     url, found = f"{api.url.rstrip('/')}/events", ""
     body = [event.to_prefect(datetime.now(UTC), flow_run_id=flow_run.get_id())]
     with httpx.Client(timeout=_TIMEOUT_SECONDS, auth=httpx.BasicAuth(user, password) if secret else None) as client:
-        for wait in _WAITS_SECONDS:
+        for wait in waits:
             time.sleep(wait)
             found, final = _post(client, url, body)
             if final:
