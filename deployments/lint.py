@@ -20,7 +20,7 @@ from prefect.server.events.schemas.events import ReceivedEvent
 
 from deployments import automations
 from deployments.manifest import Deployment, Manifest
-from deployments.rendering import RenderingError, covers, examples, on_server, render
+from deployments.rendering import RenderingError, covers, examples, misspelt, on_server, render
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,8 @@ def _of_automations(manifest: Manifest) -> Iterator[str]:
 def _of_start(starting: Starting, events: tuple[ReceivedEvent, ...], name: str) -> Iterator[str]:
     """Try a trigger on the examples of one event."""
     where = starting.where
+    for field in misspelt(starting.parameters):
+        yield f"{where}: no event carries a field {field!r} in its payload"
     if not events:
         yield f"{where}: no event is called {name!r}; lifecycle/events.py and deployments/rendering.py list them"
     for event in events:

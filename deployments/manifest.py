@@ -14,15 +14,26 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
+from prefect.client.schemas.schedules import CronSchedule
 from prefect.utilities.templating import PlaceholderType, find_placeholders
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from deployments.variables import filled, variables
 from lifecycle.errors import UsageError
 
 _CLOSED = ConfigDict(frozen=True, extra="forbid")
+TAG = "tropism"
+"""The tag of every deployment of ours."""
 MANAGED = "Deployed from prefect.yaml"
 """How the description of each trigger begins; an automation that says so and is not in the file is a leftover."""
+
+
+def _cron(text: str) -> str:
+    """Return the expression. Raises ValueError when Prefect would not take it."""
+    try:
+        return CronSchedule(cron=text).cron
+    except ValueError as error:
+        raise ValueError(f"{text!r} is not a cron expression") from error
 
 
 class Trigger(BaseModel):
@@ -48,7 +59,7 @@ class Schedule(BaseModel):
 
     model_config = _CLOSED
 
-    cron: Annotated[str, Field(min_length=9)]
+    cron: Annotated[str, AfterValidator(_cron)]
     timezone: Literal["UTC"]
     slug: str
     active: bool
@@ -117,9 +128,9 @@ def load(path: Path, environ: Mapping[str, str]) -> Manifest:
         manifest = Manifest.model_validate(_substitute(raw, filled(environ)))
     except ValidationError as error:
         raise _refusal(path, [_sentence(dict(fault)) for fault in error.errors()]) from error
-    twice = list(_repeated(manifest))
-    if twice:
-        raise _refusal(path, twice)
+    crossed = [*_repeated(manifest), *_unmarked(manifest)]
+    if crossed:
+        raise _refusal(path, crossed)
     return manifest
 
 
@@ -163,6 +174,13 @@ def _repeated(manifest: Manifest) -> Iterator[str]:
         for name, times in Counter(listed).items():
             if times > 1:
                 yield f"the {kind} {name!r} is there {times} times, expected once"
+
+
+def _unmarked(manifest: Manifest) -> Iterator[str]:
+    """Say which deployments would not be known as ours."""
+    for deployment in manifest.deployments:
+        if TAG not in deployment.tags:
+            yield f"{deployment.name} carries no tag {TAG!r}, so it would never be compared or deleted"
 
 
 def _sentence(fault: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ change there shows as a failing linter.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -18,11 +19,13 @@ from prefect.server.events.actions import ActionFailed, RunDeployment
 from prefect.server.events.schemas.automations import Automation, EventTrigger, Firing, TriggeredAction, TriggerState
 from prefect.server.events.schemas.events import ReceivedEvent
 from prefect.utilities.schema_tools.hydration import HydrationError
+from pydantic import ValidationError
 
 from deployments.manifest import Trigger
 from deployments.samples import events
 
 _AT = datetime(2013, 2, 1, tzinfo=UTC)
+_PAYLOAD_FIELD = re.compile(r"event\.payload\.(\w+)")
 _SOME_ID = "5b3a5d42-7c1e-4b44-8e52-9e3b5a1d7a10"
 
 
@@ -43,7 +46,10 @@ def covers(trigger: EventTrigger, event: ReceivedEvent) -> bool:
 
 def render(trigger: EventTrigger, parameters: Mapping[str, Any], event: ReceivedEvent) -> dict[str, Any]:
     """Return the parameters the server would start a run with. Raises RenderingError with the server's reason."""
-    action = RunDeployment(source="selected", deployment_id=UUID(_SOME_ID), parameters=dict(parameters))
+    try:
+        action = RunDeployment(source="selected", deployment_id=UUID(_SOME_ID), parameters=dict(parameters))
+    except ValidationError as error:
+        raise RenderingError("; ".join(fault["msg"] for fault in error.errors())) from error
     firing = Firing(trigger=trigger, trigger_states={TriggerState.Triggered}, triggered=_AT, triggering_event=event)
     triggered = TriggeredAction(
         automation=Automation(id=uuid4(), name="linted", trigger=trigger, actions=[action]),
@@ -56,7 +62,14 @@ def render(trigger: EventTrigger, parameters: Mapping[str, Any], event: Received
     try:
         return asyncio.run(action.render_parameters(triggered))
     except (ActionFailed, HydrationError, TypeError) as error:
-        raise RenderingError(f"{type(error).__name__}: {error}") from error
+        raise RenderingError(f"{type(error).__name__} {error}".strip()) from error
+
+
+def misspelt(parameters: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the payload fields that templates name and no event has: a `default` would hide them for ever."""
+    known = {field for event in events() for field in event.payload} | {"reason"}
+    named = {name for value in parameters.values() for name in _PAYLOAD_FIELD.findall(str(value))}
+    return tuple(sorted(named - known))
 
 
 def on_server(trigger: Trigger | ClientTrigger) -> EventTrigger:

@@ -20,9 +20,7 @@ from prefect.events.schemas.automations import Automation, AutomationCore
 from prefect.utilities.callables import parameter_schema
 
 from deployments.lint import load_flow
-from deployments.manifest import MANAGED, Deployment
-
-TAG = "tropism"
+from deployments.manifest import MANAGED, TAG, Deployment
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,8 @@ def send(event: Event, *, waits: Sequence[float] = WAITS_SECONDS) -> None:
     """Post one event to the Prefect API of the ambient settings and see it accepted.
 
     A second call with an equal event does nothing: the server has seen its id. Connections that fail and
-    answers that may pass are retried, once per entry of `waits`, in seconds. Raises ServiceError when the event was not accepted.
+    answers that may pass are retried, once per entry of `waits`, in seconds. Raises ServiceError when the event
+    was not accepted.
     """
     api = get_current_settings().api
     if not api.url:
