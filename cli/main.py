@@ -14,13 +14,16 @@ from typing import Annotated
 
 import typer
 
-from cli import batches, doctor, drop, history, models, predict, status, verify, why
+from cli import batches, cloud, demo, doctor, drop, history, models, predict, status, traffic, verify, why
 from cli.failures import translate
 from lifecycle.errors import TropismError
 
 FAULT_OF_OURS = 70  # EX_SOFTWARE of sysexits.h: never to be taken for "the answer is no"
 
 COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
+    ("up", cloud.up),
+    ("down", cloud.down),
+    ("demo", demo.demo),
     ("doctor", doctor.doctor),
     ("status", status.status),
     ("drop", drop.drop),
@@ -29,6 +32,7 @@ COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
     ("models", models.models),
     ("history", history.history),
     ("why", why.why),
+    ("rollback", traffic.rollback),
     ("verify", verify.verify),
 )
 

@@ -24,7 +24,7 @@ ENDED_BADLY = frozenset({"FAILED", "CRASHED", "CANCELLED"})
 
 @dataclass(frozen=True)
 class Run:
-    """One flow run; `state` is Prefect's state type, in capitals."""
+    """One flow run; `state` is Prefect's state type in capitals, `cause` the automation that made it, if one did."""
 
     id: str
     flow: str
@@ -34,6 +34,7 @@ class Run:
     parameters: Mapping[str, object]
     created: datetime
     page: str
+    cause: str | None
 
     @property
     def ended_badly(self) -> bool:
@@ -137,6 +138,7 @@ class Orchestrator:
             parameters=item.get("parameters") or {},
             created=datetime.fromisoformat(item["created"]),
             page=self.page(item["id"]),
+            cause=(item.get("created_by") or {}).get("display_value"),
         )
 
     def _ask(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401  # JSON

@@ -41,6 +41,13 @@ def say(text: str = "") -> None:
     print(text, flush=True)
 
 
+def heading(text: str) -> None:
+    """Print a line that starts something, apart from what came before."""
+    from rich.text import Text
+
+    console().print(Text(f"\n{text}", style="bold"))
+
+
 def warn(text: str) -> None:
     """Print one loud line on stderr, so that it is seen beside `--json` as well."""
     from rich.text import Text

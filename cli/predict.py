@@ -101,7 +101,7 @@ def tell(answer: Predicted) -> None:
     for row, prediction in enumerate(answer.predictions):
         output.facts(
             [
-                ("prediction", _figure(prediction)),
+                ("prediction", figure(prediction)),
                 ("model version", answer.model_version),
                 ("prediction id", answer.prediction_ids[row]),
             ]
@@ -152,5 +152,6 @@ def _contributions(explained: Mapping[str, Explanation]) -> Contributions | Mapp
     return made[""] if set(made) == {""} else made
 
 
-def _figure(prediction: float | tuple[float, ...]) -> str:
+def figure(prediction: float | tuple[float, ...]) -> str:
+    """Return a prediction for people: four decimals, one number per class where there are several."""
     return ", ".join(f"{part:.4f}" for part in prediction) if isinstance(prediction, tuple) else f"{prediction:.4f}"

@@ -34,7 +34,7 @@ SHAPES: Mapping[str, tuple[tuple[str, object], ...]] = {
     "history": (("`history --json`", list[history.Decided]),),
     "why": (("`why --json`", why.Explained),),
     "verify": (("`verify --json`", list[verify.Check]),),
-    "rollback": (("`rollback --json`", shapes.Moved),),
+    "rollback": (("`rollback --json`", shapes.RolledBack),),
     "doctor": (("`doctor --json`", list[findings.Finding]),),
 }
 

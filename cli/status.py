@@ -156,15 +156,21 @@ def tell(found: ProductStatus) -> None:
 def tell_services(found: Services) -> None:
     """Print the addresses of the services."""
     output.say("services")
-    page = found.mlflow.ui or (f"mlflow ui --backend-store-uri {found.mlflow.uri}" if found.mlflow.uri else "not set")
     output.facts(
         [
             ("Prefect", found.prefect.ui or "not set"),
-            ("MLflow", page),
+            ("MLflow", mlflow_page(found.mlflow)),
             ("AWS", found.aws.endpoint or "your account"),
         ],
         indent=2,
     )
+
+
+def mlflow_page(store: Store) -> str:
+    """Return MLflow's page; a store without a server is opened by a command."""
+    if store.ui is not None or store.uri is None:
+        return store.ui or "not set"
+    return f".venv/bin/mlflow ui --backend-store-uri {store.uri}"
 
 
 def _serving(held: Contender | None) -> Serving | None:

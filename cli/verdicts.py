@@ -6,6 +6,7 @@ reasons come from the decision stored with the model. Prefect is not asked.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from cli.shapes import Judged, ModelState
 if TYPE_CHECKING:
     from lifecycle.batch import Reason
     from lifecycle.control import ControlRecord
-    from lifecycle.ledger import Entry
+    from lifecycle.ledger import Entry, Scalar
 
 _STATES: dict[str, ModelState] = {
     "promote": "challenger",
@@ -35,6 +36,7 @@ class Verdict:
     says: str
     mlflow_run: str
     settled: bool
+    evidence: Mapping[str, Scalar]
 
 
 @dataclass
@@ -101,6 +103,7 @@ def verdict(entry: Entry, record: ControlRecord, *, promoted: bool) -> Verdict:
         says=entry.reason,
         mlflow_run=str(entry.evidence.get("mlflow_run") or ""),
         settled=not passed or overtaken or arrived,
+        evidence=entry.evidence,
     )
 
 
