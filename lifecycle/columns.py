@@ -60,7 +60,7 @@ def missing(column: Column, rows: int) -> Array:
 
 
 def normalise(column: Column, values: Array) -> Array:
-    """Return `values` (n,) as the column's kind of array. Raises ColumnError on any other content."""
+    """Return `values` (n,) as the column's kind of array, themselves when they are. Raises ColumnError."""
     if values.ndim != 1:
         raise ColumnError(f"Column {column.name!r} has {values.ndim} dimensions, expected 1.")
     if column.type == "string":
@@ -103,7 +103,7 @@ def level(value: object) -> str | None:
 
 def _numbers(column: Column, values: Array) -> Array:
     if values.dtype.kind in _NUMBER_KINDS:
-        return values.astype(np.float64)
+        return values.astype(np.float64, copy=False)
     if values.dtype.kind != "O":
         raise _unexpected(column, str(values.dtype), "numbers")
     plain = [np.nan if is_missing(value) else value for value in values.tolist()]
@@ -125,7 +125,7 @@ def _strings(column: Column, values: Array) -> Array:
 
 def _instants(column: Column, values: Array) -> Array:
     if values.dtype.kind == "M":
-        return values.astype("datetime64[us]")
+        return values.astype("datetime64[us]", copy=False)
     texts = _strings(column, values).tolist()
     try:
         return np.array([np.datetime64("NaT") if text is None else parse_instant(text) for text in texts], "M8[us]")

@@ -1,7 +1,7 @@
 """One feature column to float32: numbers as they are, categories as the codes of their fitted levels."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,15 +19,20 @@ class InfiniteFeatureError(FeatureError):
 
 
 def to_numbers(name: str, values: Array) -> Array:
-    """Return a number feature (n,) as float32. Raises FeatureError, InfiniteFeatureError."""
+    """Return a number feature (n,) as float64. Raises FeatureError for a datetime, ColumnError for text."""
+    if values.dtype == np.float64:
+        return values
     if values.dtype.kind == "M":
         raise FeatureError(f"The number {name!r} is a datetime; derive hours, days or ages from it in features.py.")
-    numbers = normalise(Column(name, "double"), values)
-    with np.errstate(over="ignore"):
-        narrow = numbers.astype(np.float32)
-    if (infinite := np.flatnonzero(np.isinf(narrow))).size:
-        raise InfiniteFeatureError(f"The feature {name!r} is infinite in row {int(infinite[0])}.")
-    return narrow
+    return normalise(Column(name, "double"), values)
+
+
+def refuse_infinite(matrix: Array, names: Sequence[str]) -> None:
+    """Raise InfiniteFeatureError for the first infinite feature of (n, k): XGBoost explains and trains on none."""
+    infinite = np.isinf(matrix)
+    if infinite.any():
+        row, column = (int(index) for index in np.argwhere(infinite)[0])
+        raise InfiniteFeatureError(f"The feature {names[column]!r} is infinite in row {row}.")
 
 
 def to_codes(name: str, values: Array, codebook: Mapping[str, float]) -> tuple[Array, int]:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lifecycle.columns import Array, Column, Columns, level, missing, normalise
-from lifecycle.encoding import FeatureError, most_frequent_levels, to_codes, to_numbers
+from lifecycle.encoding import FeatureError, most_frequent_levels, refuse_infinite, to_codes, to_numbers
 from lifecycle.hook import Derive, HookError, check_source, load_derive
 
 FORMAT = 1
@@ -101,10 +101,12 @@ class FittedFeatures:
         """Return the matrix and the count of unseen values per category."""
         table = _table(self.spec, self._derive, columns)
         rows = len(next(iter(table.values())))
-        matrix = np.empty((rows, len(self.spec.names)), dtype=np.float32)
+        matrix = np.full((rows, len(self.spec.names)), np.nan, dtype=np.float32)
         unseen: dict[str, int] = {}
-        for index, name in enumerate(self.spec.numbers):
-            matrix[:, index] = to_numbers(name, table[name])
+        with np.errstate(over="ignore"):  # what overflows becomes infinite, and is refused below
+            for index, name in enumerate(self.spec.numbers):
+                matrix[:, index] = to_numbers(name, table[name])
+        refuse_infinite(matrix, self.spec.names)
         for index, name in enumerate(self.spec.categories, start=len(self.spec.numbers)):
             matrix[:, index], count = to_codes(name, table[name], self._codebooks[name])
             if count:
@@ -206,6 +208,7 @@ def _inputs(spec: FeatureSpec, columns: Columns) -> dict[str, Array]:
         table[column.name] = missing(column, rows) if values is None else normalise(column, values)
         if len(table[column.name]) != rows:
             raise FeatureError(f"Column {column.name!r} has {len(table[column.name])} rows, expected {rows}.")
+        table[column.name] = table[column.name].view()  # the caller's own array stays writeable
         table[column.name].flags.writeable = False
     return table
 

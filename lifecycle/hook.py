@@ -4,7 +4,6 @@ Not a sandbox: the source is a reviewed part of the product. The check only refu
 training and fail while serving, which has the standard library and numpy.
 """
 
-import ast
 import sys
 from collections.abc import Callable
 from types import ModuleType
@@ -26,12 +25,20 @@ class HookError(ProductError):
 
 def check_source(source: str) -> None:
     """Raise HookError unless the source parses, defines derive() and imports only numpy and the stdlib."""
+    import ast  # noqa: PLC0415  only training checks; serving imports this module at every cold start
+
     try:
         tree = ast.parse(source, HOOK_FILE)
     except SyntaxError as error:
         raise HookError(f"{HOOK_FILE} line {error.lineno} is not Python: {error.msg}.") from None
     for node in ast.walk(tree):
-        for package in _imported(node):
+        if isinstance(node, ast.Import):
+            packages = [name.name.partition(".")[0] for name in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            packages = [(node.module or ".").partition(".")[0]]
+        else:
+            continue
+        for package in packages:
             if package not in ALLOWED and package not in sys.stdlib_module_names:
                 raise HookError(
                     f"{HOOK_FILE} line {getattr(node, 'lineno', 0)} imports {package!r}; serving has only the "
@@ -64,11 +71,3 @@ def load_derive(source: str) -> Derive:
         return dict(derived)
 
     return derive
-
-
-def _imported(node: ast.AST) -> list[str]:
-    if isinstance(node, ast.Import):
-        return [name.name.partition(".")[0] for name in node.names]
-    if isinstance(node, ast.ImportFrom):
-        return [(node.module or ".").partition(".")[0]]
-    return []

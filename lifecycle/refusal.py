@@ -1,6 +1,5 @@
 """How a request is refused: one error with a stable code and one sentence that never quotes a value."""
 
-import difflib
 from collections.abc import Sequence
 from typing import Literal
 
@@ -31,8 +30,8 @@ class ContractError(TropismError):
 def missing_columns(absent: Sequence[str], given: Sequence[str], declared: Sequence[str]) -> ContractError:
     """Return the refusal of a request without `absent`, with the misspelling that was probably meant."""
     strange = [name for name in given if name not in declared]
-    meant = [(near[0], name) for name in absent if (near := difflib.get_close_matches(name, strange, n=1))]
-    hints = [f"You sent {found!r}; did you mean {name!r}?" for found, name in meant]
+    meant = [(nearest(name, strange), name) for name in absent]
+    hints = [f"You sent {found!r}; did you mean {name!r}?" for found, name in meant if found]
     plural = "column is" if len(absent) == 1 else "columns are"
     listed = ", ".join(repr(name) for name in absent)
     sentence = f"{len(absent)} required {plural} missing: {listed}."
@@ -41,5 +40,12 @@ def missing_columns(absent: Sequence[str], given: Sequence[str], declared: Seque
 
 def did_you_mean(found: str, known: Sequence[str]) -> str:
     """Return a hint with a leading space, or nothing when no known name is near."""
-    near = difflib.get_close_matches(found, known, n=1)
-    return f" Did you mean {near[0]!r}?" if near else ""
+    near = nearest(found, known)
+    return f" Did you mean {near!r}?" if near else ""
+
+
+def nearest(found: str, known: Sequence[str]) -> str | None:
+    """Return the known name that was probably meant, if any."""
+    import difflib  # noqa: PLC0415  only a refusal needs it, every cold start would pay for it
+
+    return next(iter(difflib.get_close_matches(found, known, n=1)), None)

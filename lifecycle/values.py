@@ -53,9 +53,14 @@ def read_values(column: Column, values: Sequence[object], *, max_string: int) ->
 
 
 def _numbers(column: Column, values: Sequence[Any]) -> Array:
-    if (row := _first(values, lambda value: value is not None and abs(value) > FLOAT32_MAX)) >= 0:
+    try:
+        numbers = np.array(values, dtype=np.float64)  # None becomes NaN
+        large = np.abs(numbers) > FLOAT32_MAX
+        row = int(large.argmax()) if large.any() else -1
+    except OverflowError:  # a whole number beyond float64
+        row = _first(values, lambda value: value is not None and abs(value) > FLOAT32_MAX)
+    if row >= 0:
         raise _refuse("not_finite", column, row, "expected a finite number of at most 3.4e38, found a larger one")
-    numbers = np.array(values, dtype=np.float64)  # None becomes NaN
     if column.type == "long" and (broken := np.flatnonzero(numbers != np.trunc(numbers))).size:
         rows = [row for row in broken.tolist() if not np.isnan(numbers[row])]
         if rows:

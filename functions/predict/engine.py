@@ -8,6 +8,7 @@ costs 30 to 50 times the start-up of this module. It deliberately offers nothing
 import ctypes
 import importlib.util
 import json
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -113,9 +114,10 @@ class LibraryEngine:
         shape, dimensions = ctypes.POINTER(ctypes.c_uint64)(), ctypes.c_uint64()
         values = ctypes.POINTER(ctypes.c_float)()
         self._call(function, *arguments, ctypes.byref(shape), ctypes.byref(dimensions), ctypes.byref(values))
-        sizes = tuple(shape[: dimensions.value])
+        sizes = shape[: dimensions.value]
         # The library reuses its buffer at the next call, so the numbers are copied out.
-        return np.ctypeslib.as_array(values, shape=sizes).copy()
+        copied = ctypes.string_at(values, math.prod(sizes) * ctypes.sizeof(ctypes.c_float))
+        return np.frombuffer(copied, dtype=np.float32).reshape(sizes)
 
     def _call(self, function: str, *arguments: object) -> None:
         if getattr(self._lib, function)(*arguments) != 0:

@@ -9,7 +9,6 @@ import time
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from uuid import uuid4
 
 from functions.predict import journal
 from functions.predict.model import Served, Unready, open_model
@@ -31,7 +30,7 @@ def handler(event: object, context: object) -> dict[str, object]:
     started = time.perf_counter()
     opened_before = _model.cache_info().misses
     invocation = Invocation(
-        request_id=str(getattr(context, "aws_request_id", None) or uuid4()),
+        request_id=str(getattr(context, "aws_request_id", None) or _new_id()),
         function_version=str(getattr(context, "function_version", None) or "local"),
     )
     request, response = _answer(event, invocation)
@@ -67,6 +66,13 @@ def _log(request: Request | None, response: Response, measured: dict[str, object
     identity = {name: response.headers[f"x-{name.replace('_', '-')}"] for name in names}
     asked = {"method": request.method, "direct": request.direct} if request else {}
     journal.write("prediction.answered", {**identity, **asked, "status": response.status, **response.noted, **measured})
+
+
+def _new_id() -> str:
+    """Return an id for a call from outside Lambda."""
+    from uuid import uuid4  # noqa: PLC0415  Lambda always brings an id of its own
+
+    return str(uuid4())
 
 
 @lru_cache(maxsize=1)

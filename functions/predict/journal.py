@@ -2,7 +2,6 @@
 
 import json
 import sys
-import traceback
 from datetime import UTC, datetime
 
 
@@ -15,6 +14,8 @@ def write(event: str, fields: dict[str, object]) -> None:
 
 def where(error: BaseException) -> dict[str, object]:
     """Return what may be told of a fault: its type and the places in the code, not its text, which may quote values."""
+    import traceback  # noqa: PLC0415  only a fault needs it, every cold start would pay for it
+
     frames = traceback.extract_tb(error.__traceback__)[-5:]
     places = [f"{frame.filename.rpartition('/')[2]}:{frame.lineno}:{frame.name}" for frame in frames]
     return {"error": type(error).__name__, "places": places}
