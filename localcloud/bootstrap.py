@@ -11,7 +11,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -41,6 +41,7 @@ class Done(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     stack: str = ""
+    tables: str = ""
     deployments: str = ""
 
     @classmethod
@@ -60,37 +61,58 @@ class Done(BaseModel):
         draft.replace(path)
 
 
-def bootstrap(cloud: LocalCloud, progress: Progress) -> None:
-    """Bring emulator, MLflow and Prefect to this checkout; a second call with the same sources only looks."""
-    path = cloud.home.path / "bootstrap.json"
+def bring_stack(cloud: LocalCloud, progress: Progress) -> None:
+    """Bring the emulator to the template and the code of this checkout; objects and queues in it stay."""
+    path, wanted = _done_file(cloud), _wanted_stack(cloud)
     done = Done.read(path)
-    parameters = stack_parameters(cloud)
-    wanted = Done(
-        stack=f"{digest(_STACK_CODE)} {json.dumps(parameters, sort_keys=True)}",
-        deployments=digest(_DEPLOYED_CODE),
-    )
     lacking = missing(cloud) if done else ()
-    if done is None or done.stack != wanted.stack or lacking:
-        Done().write(path)
-        if lacking:
-            _forget(cloud, lacking, progress)
-        progress("Bringing the emulator to the stack")
-        _apply_stack(cloud, parameters)
-        if still := missing(cloud):
-            raise LocalCloudError(
-                "The stack is not what the template says.",
-                detail=f"The emulator has no {', no '.join(still)}.",
-                resolution="Run: tropism up --fresh",
-            )
-        done = Done(stack=wanted.stack)
-        done.write(path)
-    if not (cloud.home.path / "mlflow.db").exists():
-        progress("Making MLflow's tables")
-        _step(cloud, "MLflow's tables could not be made.", ["-c", _TABLES])
-    if done.deployments != wanted.deployments or not health.has_pools(cloud):
-        progress("Deploying the flows to Prefect")
-        _step(cloud, "The flows could not be deployed to Prefect.", ["-c", _DEPLOY])
-        Done(stack=wanted.stack, deployments=wanted.deployments).write(path)
+    if done is not None and done.stack == wanted and not lacking:
+        return
+    begun = (done or Done()).model_copy(update={"stack": "", "deployments": ""})
+    begun.write(path)
+    if lacking:
+        _forget(cloud, lacking, progress)
+    progress("Bringing the emulator to the stack")
+    pairs = [word for name, value in stack_parameters(cloud).items() for word in ("--parameter", f"{name}={value}")]
+    arguments = ["--stack", cloud.function_prefix, "--python", sys.executable, "--poll", "0.2", *pairs]
+    _step(cloud, "The emulator could not be brought to the stack.", ["-m", _STACK, *arguments])
+    if still := missing(cloud):
+        raise LocalCloudError(
+            "The stack is not what the template says.",
+            detail=f"The emulator has no {', no '.join(still)}.",
+            resolution="Run: tropism up --fresh",
+        )
+    begun.model_copy(update={"stack": wanted}).write(path)
+
+
+def make_tables(cloud: LocalCloud, progress: Progress) -> None:
+    """Make MLflow's tables before anybody needs them: two runs that make them at once would fail."""
+    path, wanted = _done_file(cloud), digest(["uv.lock"])
+    done = Done.read(path) or Done()
+    if done.tables == wanted and (cloud.home.path / "mlflow.db").exists():
+        return
+    progress("Making MLflow's tables")
+    _step(cloud, "MLflow's tables could not be made.", ["-c", _TABLES])
+    done.model_copy(update={"tables": wanted}).write(path)
+
+
+def deploy_flows(cloud: LocalCloud, progress: Progress) -> None:
+    """Bring the Prefect server to `prefect.yaml`, pools and automations of this checkout."""
+    path, wanted = _done_file(cloud), digest(_DEPLOYED_CODE)
+    done = Done.read(path) or Done()
+    if done.deployments == wanted and health.has_pools(cloud):
+        return
+    progress("Deploying the flows to Prefect")
+    _step(cloud, "The flows could not be deployed to Prefect.", ["-c", _DEPLOY])
+    done.model_copy(update={"deployments": wanted}).write(path)
+
+
+def _done_file(cloud: LocalCloud) -> Path:
+    return cloud.home.path / "bootstrap.json"
+
+
+def _wanted_stack(cloud: LocalCloud) -> str:
+    return f"{digest(_STACK_CODE)} {json.dumps(stack_parameters(cloud), sort_keys=True)}"
 
 
 def stack_parameters(cloud: LocalCloud) -> dict[str, str]:
@@ -108,12 +130,6 @@ def stack_parameters(cloud: LocalCloud) -> dict[str, str]:
         "EventsVisibilitySeconds": "12",
         "EventsMaxReceives": "100",
     }
-
-
-def _apply_stack(cloud: LocalCloud, parameters: Mapping[str, str]) -> None:
-    pairs = [word for name, value in parameters.items() for word in ("--parameter", f"{name}={value}")]
-    arguments = ["-m", _STACK, "--stack", cloud.function_prefix, "--python", sys.executable, "--poll", "0.2", *pairs]
-    _step(cloud, "The emulator could not be brought to the stack.", arguments)
 
 
 def _forget(cloud: LocalCloud, lacking: tuple[str, ...], progress: Progress) -> None:

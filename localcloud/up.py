@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from lifecycle.errors import TropismError
 from localcloud import health, supervision
 from localcloud.address import Home, LocalCloud, save, settle
-from localcloud.bootstrap import Progress, bootstrap
+from localcloud.bootstrap import Progress, bring_stack, deploy_flows, make_tables
 from localcloud.down import locked, stop_everything
 from localcloud.images import save_images
 from localcloud.install import install, runtime_emulator
@@ -40,18 +41,21 @@ def up(*, fresh: bool = False, home: Home | None = None, progress: Progress = la
         emulator_binary = runtime_emulator()
         cloud = settle(home, os.environ)
         _supervise(cloud, emulator_binary, progress)
-        for name in _START_SECONDS:
-            supervision.start(cloud, name)
-        for name, seconds in _START_SECONDS.items():
-            progress(f"Waiting for the {name}")
-            health.wait(cloud, name, seconds)
-        bootstrap(cloud, progress)
-        for name in worker_names().values():
-            supervision.start(cloud, name)
-        for name in worker_names().values():
-            progress(f"Waiting for the {name}")
-            health.wait(cloud, name, _WORKER_SECONDS)
+        _run(cloud, _START_SECONDS, progress)
+        bring_stack(cloud, progress)
+        make_tables(cloud, progress)
+        deploy_flows(cloud, progress)
+        _run(cloud, dict.fromkeys(worker_names().values(), _WORKER_SECONDS), progress)
     return cloud
+
+
+def _run(cloud: LocalCloud, seconds: Mapping[str, float], progress: Progress) -> None:
+    """Start what does not run, all at once, and wait until each works."""
+    for name in seconds:
+        supervision.start(cloud, name)
+    for name, most in seconds.items():
+        progress(f"Waiting for the {name}")
+        health.wait(cloud, name, most)
 
 
 def _supervise(cloud: LocalCloud, emulator_binary: Path, progress: Progress) -> None:

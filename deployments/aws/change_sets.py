@@ -74,7 +74,12 @@ def change(cloudformation: CloudFormationClient, stack: str, kind: Kind, templat
     }
     if template.imports:
         request["ResourcesToImport"] = list(template.imports)
-    cloudformation.create_change_set(**request)
+    try:
+        cloudformation.create_change_set(**request)
+    except ClientError as error:
+        raise ServiceError(
+            f"The stack {stack} cannot become what the template says.", detail=error.response["Error"]["Message"]
+        ) from error
     if not _ready(cloudformation, stack, name, waiting):
         return False
     cloudformation.execute_change_set(StackName=stack, ChangeSetName=name)

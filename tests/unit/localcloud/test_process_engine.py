@@ -3,8 +3,10 @@
 import http.client
 import json
 import os
+import shutil
 import socket
 import struct
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -87,7 +89,8 @@ def alive(pid: int) -> bool:
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Client]:
-    path = f"/tmp/te-{os.getpid()}-{time.monotonic_ns()}.sock"  # a unix path has 107 characters
+    folder = tempfile.mkdtemp()  # a unix path has 107 characters at most, pytest's own folders have more
+    path = f"{folder}/engine.sock"
     engine = Engine(IMAGES, tmp_path / "containers", {"TROPISM_ENGINE": path})
     door = Door(path, engine)
     thread = threading.Thread(target=door.serve_forever, kwargs={"poll_interval": 0.02})
@@ -97,7 +100,7 @@ def engine(tmp_path: Path) -> Iterator[Client]:
     thread.join()
     door.server_close()
     engine.close()
-    Path(path).unlink()
+    shutil.rmtree(folder)
 
 
 def test_a_container_goes_from_created_to_running_to_exited_with_its_code(engine: Client) -> None:
