@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from flows.following import Work, append_decision, follow
 from flows.rollback import move_traffic, take_back
 from lifecycle import smoke
-from lifecycle.bundle import Bundle
+from lifecycle.bundle import MANIFEST, Bundle
 from lifecycle.challenge import Challenge
 from lifecycle.control import Actor, Contender, promote, promotion_key
 from lifecycle.errors import BundleError, ConflictError, ReleaseError, TropismError
@@ -124,9 +124,8 @@ def _publish(work: Work, candidate: Candidate) -> str:
         bundle = work.step("fetch bundle", registry.fetch_bundle, work.product, candidate.model_version, folder)
         _require_product(work, bundle)
         work.step("ensure endpoint", endpoint.ensure_endpoint, work.settings, work.product)
-        package = pack(
-            moulds.mould_code(work.settings), folder / registry.BUNDLE_FOLDER, _release(work, candidate, bundle.digest)
-        )
+        where = next(folder.rglob(MANIFEST)).parent
+        package = pack(moulds.mould_code(work.settings), where, _release(work, candidate, bundle.digest))
         made = work.step("publish version", function_versions.publish, work.bucket, work.function, package)
     request = smoke.request(bundle.contract)
     work.step(

@@ -1,23 +1,35 @@
 """A mould whose versions really run, tiny models in real bundles, and a bucket of their own."""
 
 import io
+import json
+import shutil
+import tempfile
+import threading
 import uuid
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any, cast
 
 import boto3
 import numpy as np
 import pytest
 import xgboost
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from lifecycle import bundle
+from lifecycle.batch import Reason
+from lifecycle.challenge import Challenge, Judgement, Recorder
 from lifecycle.columns import Column
 from lifecycle.contract import Contract, Task
 from lifecycle.features import FeatureSpec, fit
 from lifecycle.manifest import Lineage
+from lifecycle.promotion import Verdict
 from lifecycle.settings import Settings
+from tasks import ledger, registry, tracking
 from tests.conftest import Aws
 
 ROOT = Path(__file__).parents[2]
@@ -25,7 +37,7 @@ BOOTSTRAP = f"""#!/bin/sh
 export PYTHONPATH={ROOT}
 exec {ROOT}/.venv/bin/python -m awslambdaric functions.predict.handler.handler
 """
-Made = Callable[[int], Path]
+Made = Callable[..., Path]
 
 
 @dataclass(frozen=True)
@@ -34,6 +46,11 @@ class House:
 
     settings: Settings
     aws: Aws
+    product: str
+
+    @property
+    def function(self) -> str:
+        return self.settings.predict_function(self.product)
 
     @property
     def bucket(self) -> str:
@@ -56,23 +73,97 @@ def house(aws: Aws) -> Iterator[House]:
         Environment={"Variables": {"STAGE": "test"}},
         Code={"ZipFile": code()},
     )
-    yield House(settings, aws)
+    yield House(settings, aws, f"p{uuid.uuid4().hex[:8]}")
     for function in client.list_functions()["Functions"]:
         if function["FunctionName"].startswith(prefix):
             client.delete_function(FunctionName=function["FunctionName"])
     client.close()
 
 
+@dataclass
+class Listener:
+    """A stand-in for Prefect's API. Answers POST /api/events with 204 and keeps the events; everything else is 404."""
+
+    url: str
+    events: list[dict[str, Any]] = field(default_factory=list)
+
+    def names(self) -> list[str]:
+        return [event["event"] for event in self.events]
+
+
+@pytest.fixture
+def listener() -> Iterator[Listener]:
+    """Whoever listens to events, for the length of a test."""
+    heard = Listener("")
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            known = self.path == "/api/events"
+            if known:
+                heard.events.extend(json.loads(body))
+            self.send_response(204 if known else 404)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        heard.url = f"http://127.0.0.1:{server.server_port}/api"
+        with temporary_settings({PREFECT_API_URL: heard.url}):
+            yield heard
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="session")
+def registry_uri(session_environment: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A model registry in a file; set for the session."""
+    uri = f"sqlite:///{tmp_path_factory.mktemp('mlflow')}/mlflow.db"
+    session_environment.setenv("MLFLOW_TRACKING_URI", uri)
+    return uri
+
+
+def register(house: House, folder: Path, *, champion: str | None, verdict: str = "promote") -> str:
+    """Register a bundle as a training does, and return its version."""
+    key, product = uuid.uuid4().hex, house.product
+    run = tracking.open_run(product, house.bucket, key, f"{product}-{key[:6]}")
+    with tempfile.TemporaryDirectory() as name:
+        shutil.copytree(folder, Path(name) / registry.BUNDLE_FOLDER)
+        tracking.upload(run, Path(name))
+    digest = bundle.load(folder).digest
+    challenge = Challenge(
+        product=product,
+        train_key=key,
+        snapshot="s" * 64,
+        batches=("b" * 64,),
+        mlflow_run=run.run_id,
+        verdict=cast("Verdict", verdict),
+        reasons=(Reason("better", None, "0.02", "at least 0.005"),),
+        judgement=Judgement(metric="auc", challenger=0.72),
+        champion=champion,
+        bundle=digest,
+    )
+    tags = {registry.VERDICT: verdict, registry.DIGEST: digest, registry.DECISION: challenge.model_dump_json()}
+    made = registry.register(product, run.run_id, tags, challenge.summary(None))
+    tracking.finish_run(run)
+    by = Recorder("train", "batch.validated", datetime.now(UTC))
+    ledger.append(house.bucket, product, challenge.entry(made.version, by))
+    return made.version
+
+
 @pytest.fixture(scope="session")
 def bundles(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    """Make the bundle of a model; another seed is another model."""
-    made: dict[int, Path] = {}
+    """Make the bundle of a product's model; another seed is another model."""
+    made: dict[tuple[int, str], Path] = {}
 
-    def make(seed: int) -> Path:
-        if seed not in made:
-            made[seed] = tmp_path_factory.mktemp(f"bundle{seed}")
-            write_bundle(made[seed], seed)
-        return made[seed]
+    def make(seed: int, product: str = "flights") -> Path:
+        if (seed, product) not in made:
+            made[seed, product] = tmp_path_factory.mktemp(f"bundle{seed}")
+            write_bundle(made[seed, product], seed, product)
+        return made[seed, product]
 
     return make
 
@@ -86,7 +177,7 @@ def code() -> bytes:
     return out.getvalue()
 
 
-def write_bundle(folder: Path, seed: int) -> None:
+def write_bundle(folder: Path, seed: int, product: str) -> None:
 
     random = np.random.default_rng(seed)
     distance = random.uniform(100, 3000, 200)
@@ -98,7 +189,7 @@ def write_bundle(folder: Path, seed: int) -> None:
     draft = bundle.Draft(
         model=bytes(booster.save_raw("ubj")),
         features=features,
-        contract=Contract("flights", Task("binary", ("0", "1")), spec.inputs),
+        contract=Contract(product, Task("binary", ("0", "1")), spec.inputs),
         reference="{}",
         lineage=Lineage(snapshot="s" * 64, batches=("b" * 64,), rows=200, seed=seed),
     )
