@@ -27,7 +27,7 @@ from tasks.events import send
 from tasks.features import fit_features, judge_features, read_product
 from tasks.reports import scorecard_page, show_scorecard
 from tasks.snapshot import Frame, read_frame, take_snapshot
-from tasks.step import as_task, note
+from tasks.step import Step, as_task, note
 from tasks.tracking import Run, open_run
 from tasks.training import Data, choose, fit_candidate
 
@@ -56,10 +56,10 @@ def train(product: str, cause: str = "batch.validated", retry_of: str | None = N
     return Completed(message=told)
 
 
-def challenge(where: Settings, product: str, cause: str, owner: str) -> str:
+def challenge(where: Settings, product: str, cause: str, owner: str, step: Step = as_task) -> str:
     """Train once on the snapshot as it is now, record and announce what came of it; return it in one paragraph."""
-    files = as_task("read product", read_product, where.products, product)
-    snapshot = as_task("take snapshot", take_snapshot, where.bucket, product)
+    files = step("read product", read_product, where.products, product)
+    snapshot = step("take snapshot", take_snapshot, where.bucket, product)
     if not snapshot.batches:
         raise TrainingError(
             f"There is nothing to train {product} on.",
@@ -68,42 +68,42 @@ def challenge(where: Settings, product: str, cause: str, owner: str) -> str:
         )
     note("snapshot.taken", product=product, digest=snapshot.digest, batches=len(snapshot.batches), rows=snapshot.rows)
     job = Job(files, snapshot, code_version(), owner, cause)
-    run = as_task("open MLflow run", open_run, product, where.bucket, job.train_key, f"train-{snapshot.digest[:12]}")
-    settled = as_task("look for an earlier decision", find_settled, product, run)
+    run = step("open MLflow run", open_run, product, where.bucket, job.train_key, f"train-{snapshot.digest[:12]}")
+    settled = step("look for an earlier decision", find_settled, product, run)
     judged = None
     if settled is None:
-        settled, judged = train_once(where, run, job)
-    as_task("append to ledger", append_to_ledger, where.bucket, settled, cause)
-    as_task("announce", send, settled.challenge.event(settled.model_version))
+        settled, judged = train_once(where, run, job, step)
+    step("append to ledger", append_to_ledger, where.bucket, settled, cause)
+    step("announce", send, settled.challenge.event(settled.model_version))
     page = scorecard_page(settled.challenge, settled.model_version, judged)
-    as_task("show scorecard", show_scorecard, settled.challenge, settled.model_version, page)
+    step("show scorecard", show_scorecard, settled.challenge, settled.model_version, page)
     note("challenge.settled", product=product, version=settled.model_version, verdict=settled.challenge.verdict)
     return settled.challenge.summary(settled.model_version)
 
 
-def train_once(where: Settings, run: Run, job: Job) -> tuple[Settled, Judged | None]:
+def train_once(where: Settings, run: Run, job: Job, step: Step) -> tuple[Settled, Judged | None]:
     """Split, fit, judge and register; without a model when the rows cannot decide anything."""
     bucket, product = where.bucket, job.files.product
-    frame = as_task("read rows", read_frame, bucket, job.snapshot, job.files.read, product.grain)
+    frame = step("read rows", read_frame, bucket, job.snapshot, job.files.read, product.grain)
     renew_turn(bucket, product.name, job.flow_run)
-    prepared = prepare(where, job, frame)
+    prepared = prepare(where, job, frame, step)
     if isinstance(prepared, Undecidable):
-        return as_task("record undecidable", record_undecidable, bucket, run, job, prepared), None
+        return step("record undecidable", record_undecidable, bucket, run, job, prepared), None
     data, split = prepared
-    leaks = as_task("look for leaks", find_leaks, product, data, split)
+    leaks = step("look for leaks", find_leaks, product, data, split)
     fitted = []
     for candidate in training.candidates(product.training, frame.columns[product.time], split):
-        fitted.append(as_task(f"fit {candidate.name}", fit_candidate, product, data, candidate, split.stopping))
+        fitted.append(step(f"fit {candidate.name}", fit_candidate, product, data, candidate, split.stopping))
         renew_turn(bucket, product.name, job.flow_run)
     chosen = choose(product.evaluation.metric, fitted)
-    champion = as_task("load champion", load_champion, bucket, product.name)
-    judged = as_task("judge", judge, product, frame.columns, data, split, chosen, champion, leaks)
+    champion = step("load champion", load_champion, bucket, product.name)
+    judged = step("judge", judge, product, frame.columns, data, split, chosen, champion, leaks)
     renew_turn(bucket, product.name, job.flow_run)
     outcome = Outcome(frame, split, data, tuple(fitted), chosen, champion, judged)
-    return as_task("register model", register_model, bucket, run, job, outcome), judged
+    return step("register model", register_model, bucket, run, job, outcome), judged
 
 
-def prepare(where: Settings, job: Job, frame: Frame) -> tuple[Data, Split] | Undecidable:
+def prepare(where: Settings, job: Job, frame: Frame, step: Step) -> tuple[Data, Split] | Undecidable:
     """Label and split the rows, fit the features on the training part, and let the features' own suite judge them."""
     product = job.files.product
     target, times = product.target, frame.columns[product.time]
@@ -111,8 +111,8 @@ def prepare(where: Settings, job: Job, frame: Frame) -> tuple[Data, Split] | Und
     split = training.split(product.training, product.task, times, labels)
     if isinstance(split, Undecidable):
         return split
-    prepared = as_task("fit features", fit_features, job.files, frame.columns, split.train)
-    found = as_task("judge features", judge_features, where.expectations, product.name, prepared)
+    prepared = step("fit features", fit_features, job.files, frame.columns, split.train)
+    found = step("judge features", judge_features, where.expectations, product.name, prepared)
     if found is not None and found.verdict == "quarantine_batch":
         refused = Reason(Ground.FEATURES_REFUSED, None, f"{len(found.reasons)} failed expectations", "none critical")
         return Undecidable((refused, *found.reasons))

@@ -20,11 +20,17 @@ from lifecycle.metrics import Metric
 from lifecycle.promotion import Decision, Verdict
 
 _CLOSED = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-_MODEL_SAYS: dict[Verdict, str] = {
-    "promote": "may replace {champion}",
-    "refuse": "is refused; {champion} stays",
-    "no_change": "is {champion} over again",
-    "undecidable": "cannot be judged; {champion} stays",
+_SAYS: dict[Verdict, str] = {
+    "promote": "may replace model {champion}",
+    "refuse": "is refused and model {champion} stays",
+    "no_change": "is model {champion} over again",
+    "undecidable": "cannot be judged and model {champion} stays",
+}
+_SAYS_FIRST: dict[Verdict, str] = {
+    "promote": "may be the first champion",
+    "refuse": "is refused and there is no champion yet",
+    "no_change": "is no change",
+    "undecidable": "cannot be judged and there is no champion yet",
 }
 
 
@@ -80,9 +86,9 @@ class Challenge(BaseModel):
 
     def summary(self, model_version: str | None) -> str:
         """Say in one paragraph what came of it."""
-        champion = f"model {self.champion}" if self.champion else "no model"
-        who = f"Model {model_version}" if model_version else "The snapshot"
-        return " ".join((f"{who} {_MODEL_SAYS[self.verdict].format(champion=champion)}.", *self.sentences))
+        who = f"Model {model_version}" if model_version else "The challenger"
+        says = _SAYS if self.champion else _SAYS_FIRST
+        return " ".join((f"{who} {says[self.verdict].format(champion=self.champion)}.", *self.sentences))
 
     def event(self, model_version: str | None) -> ModelChallenged | ModelRefused:
         """Return the event that tells it: the same one however often it is told."""

@@ -75,7 +75,7 @@ def decide(evaluation: EvaluationPolicy, policy: PromotionPolicy, contest: Conte
         return Decision("undecidable", gaps)
     against = [*_leaking(evaluation, contest), *_below_floors(evaluation, contest.challenger)]
     if contest.champion is None or contest.paired is None:
-        first = Reason(Ground.NO_CHAMPION, None, "no champion", "floors only")
+        first = Reason(Ground.NO_CHAMPION, None, "no champion to compare with", "every floor kept")
         return Decision("refuse", tuple(against)) if against else Decision("promote", (first,))
     if contest.identical or np.array_equal(contest.paired.champion, contest.paired.challenger):
         same = Reason(Ground.IDENTICAL, None, "the champion's own scores on every row", "a different model")

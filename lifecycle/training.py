@@ -101,8 +101,14 @@ class Candidate:
 def labels(task: TaskKind, column: str, values: NDArray[Any], at_least: float | None) -> Floats:
     """Return the label of each row (n,), NaN where the target is missing.
 
-    Raises TrainingError when a binary target without `at_least` holds anything but 0 and 1.
+    Raises TrainingError for text or dates, and for a binary target without `at_least` that is not 0 and 1.
     """
+    if values.dtype.kind not in "fiub":
+        raise TrainingError(
+            f"The target {column!r} holds no numbers.",
+            detail=f"It is read as {values.dtype}.",
+            resolution="Say `type: double`, `long` or `boolean` for it in product.yaml.",
+        )
     numbers = values.astype(np.float64)
     missing = np.isnan(numbers)
     if task == "binary" and at_least is not None:
@@ -160,6 +166,11 @@ def candidates(policy: TrainingPolicy, times: Times, found: Split) -> tuple[Cand
     if len(train) < policy.min_rows or not 0 < len(fit) < len(found.fit):
         return (everything,)
     return (everything, Candidate("recent", fit, train))
+
+
+def instant(moment: np.datetime64) -> str:
+    """Return a UTC instant as ISO 8601 to the second."""
+    return f"{np.datetime_as_string(moment, unit='s')}Z"
 
 
 def keys_digest(keys: Keys) -> str:

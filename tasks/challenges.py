@@ -18,7 +18,7 @@ from lifecycle.batch import shown
 from lifecycle.challenge import Challenge, HoldoutWindow, Judgement, Recorder, judgement
 from lifecycle.manifest import Lineage
 from lifecycle.snapshot import Snapshot
-from lifecycle.training import Split, Undecidable, keys_digest, train_key
+from lifecycle.training import Split, Undecidable, instant, keys_digest, train_key
 from tasks import ledger, registry
 from tasks.bundles import contract_of, library_versions, reference_of, training_parameters, write_bundle
 from tasks.code import Code
@@ -183,8 +183,8 @@ def _challenge(run: Run, job: Job, outcome: Outcome, digest: str) -> Challenge:
         candidate=outcome.chosen.name,
         rows_trained=outcome.chosen.rows,
         holdout=HoldoutWindow(
-            after=str(split.holdout_after),
-            until=str(split.holdout_until),
+            after=instant(split.holdout_after),
+            until=instant(split.holdout_until),
             rows=len(split.holdout),
             digest=keys_digest(outcome.frame.keys[split.holdout]),
         ),

@@ -52,6 +52,7 @@ def mlflow_client() -> MlflowClient:
         )
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     from mlflow import MlflowClient  # noqa: PLC0415  # two seconds of imports
 
     return MlflowClient()
@@ -141,7 +142,7 @@ def model_aliases(product: str) -> dict[str, str]:
 
 
 def fetch_bundle(product: str, version: str, folder: Path) -> Bundle:
-    """Download the bundle of a version into `folder` and return it, verified.
+    """Download the bundle of a version below `folder` and return it, verified.
 
     Raises BundleError when it is not the one that was registered, ServiceError when it cannot be fetched.
     """
@@ -149,8 +150,8 @@ def fetch_bundle(product: str, version: str, folder: Path) -> Bundle:
     client = mlflow_client()
     folder.mkdir(parents=True, exist_ok=True)
     with translated(f"fetch the bundle of version {version} of {product}"):
-        client.download_artifacts(found.mlflow_run, BUNDLE_FOLDER, str(folder))
-    loaded = bundle.load(folder / BUNDLE_FOLDER)
+        there = client.download_artifacts(found.mlflow_run, BUNDLE_FOLDER, str(folder))
+    loaded = bundle.load(Path(there))
     if loaded.digest != found.bundle:
         raise BundleError(
             f"The bundle of version {version} of {product} is not the one that was registered.",

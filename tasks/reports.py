@@ -67,7 +67,7 @@ def scorecard_page(challenge: Challenge, model_version: str | None, judged: Judg
         between = f"interval [{told.lower:+.4f}, {told.upper:+.4f}] at {told.confidence or 0:.0%}"
         lines += [f"Improvement of {told.metric}: **{told.improvement:+.4f}**, {between}.", ""]
     if held is not None:
-        lines += [f"Holdout: {held.rows:,} rows after {held.after} up to {held.until} UTC.", ""]
+        lines += [f"Holdout: {held.rows:,} rows after {held.after} up to {held.until}.", ""]
     made = f"candidate `{challenge.candidate}`, {challenge.rows_trained:,} rows trained on"
     lines += [
         f"- snapshot `{challenge.snapshot[:12]}` of {len(challenge.batches)} batches",

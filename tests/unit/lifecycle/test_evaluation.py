@@ -1,0 +1,150 @@
+"""Metrics against scikit-learn, the bootstrap against plain resampling, slices, and leaks."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from sklearn.metrics import brier_score_loss, log_loss, mean_absolute_error, roc_auc_score, root_mean_squared_error
+
+from lifecycle.bootstrap import Paired, interval
+from lifecycle.errors import SpecError, TrainingError
+from lifecycle.evaluation import EvaluationPolicy, Holdout, check_policy, score
+from lifecycle.leakage import Part, leaks
+from lifecycle.metrics import calibration_error, improvement, statistic, value
+
+POLICY = EvaluationPolicy(metric="auc", floors={"auc": 0.55}, slices=("origin",), min_slice_rows=50)
+
+
+def binary(rows: int = 400, seed: int = 0, *, rounded: bool = False) -> tuple[Any, Any]:
+    random = np.random.default_rng(seed)
+    labels = (random.random(rows) < 0.3).astype(float)
+    scores = 1 / (1 + np.exp(-(labels + random.normal(0, 1.2, rows) - 1)))
+    return labels, np.round(scores, 1) if rounded else scores
+
+
+@pytest.mark.parametrize("rounded", [False, True], ids=["distinct", "ties"])
+@pytest.mark.parametrize("seed", range(5))
+def test_binary_metrics_equal_scikit_learns(seed: int, rounded: bool) -> None:  # noqa: FBT001
+    labels, scores = binary(seed=seed, rounded=rounded)
+    inside = np.clip(scores, 1e-7, 1 - 1e-7)
+    assert value("auc", labels, scores) == pytest.approx(roc_auc_score(labels, scores), abs=1e-14)
+    assert value("log_loss", labels, scores) == pytest.approx(log_loss(labels, inside), rel=1e-12)
+    assert value("brier", labels, scores) == pytest.approx(brier_score_loss(labels, scores), rel=1e-12)
+
+
+def test_regression_metrics_equal_scikit_learns() -> None:
+    random = np.random.default_rng(4)
+    labels, scores = random.normal(size=300), random.normal(size=300)
+    assert value("rmse", labels, scores) == pytest.approx(root_mean_squared_error(labels, scores), rel=1e-12)
+    assert value("mae", labels, scores) == pytest.approx(mean_absolute_error(labels, scores), rel=1e-12)
+
+
+@given(arrays(np.int64, 60, elements=st.integers(0, 4)), st.integers(0, 5))
+def test_a_weighted_auc_is_the_auc_of_repeated_rows(weights: Any, seed: int) -> None:
+    labels, scores = binary(60, seed, rounded=True)
+    repeated, again = np.repeat(labels, weights), np.repeat(scores, weights)
+    found = statistic("auc", labels, scores)(weights)
+    if len(np.unique(repeated)) < 2:
+        assert np.isnan(found)
+    else:
+        assert found == pytest.approx(roc_auc_score(repeated, again), abs=1e-12)
+
+
+def test_the_interval_is_the_one_of_resampling_rows_one_by_one() -> None:
+    labels, champion = binary(200, 1)
+    challenger = binary(200, 1)[1] + np.random.default_rng(2).normal(0, 0.1, 200)
+    found = interval("auc", Paired(labels, champion, challenger), confidence=0.9, resamples=200, seed=5)
+    random, seen = np.random.default_rng(5), []
+    for _ in range(200):
+        rows = random.integers(0, 200, 200)
+        seen.append(roc_auc_score(labels[rows], challenger[rows]) - roc_auc_score(labels[rows], champion[rows]))
+    lower, upper = np.quantile(seen, [0.05, 0.95])
+    assert (found.lower, found.upper) == (pytest.approx(lower, abs=1e-12), pytest.approx(upper, abs=1e-12))
+
+
+def test_what_cannot_be_computed_is_nan_and_not_a_number_that_looks_good() -> None:
+    scores = np.array([0.1, 0.9])
+    assert np.isnan(value("auc", np.array([1.0, 1.0]), scores))
+    assert np.isnan(value("auc", np.array([0.0, 1.0]), np.array([np.nan, 0.5])))
+    assert np.isnan(value("brier", np.array([0.0, 1.0]), np.array([np.nan, 0.5])))
+    assert np.isnan(value("rmse", np.array([]), np.array([])))
+    assert np.isnan(calibration_error(np.array([0.0, 1.0]), np.array([np.nan, 0.5])))
+    assert np.isnan(improvement("rmse", 0.0, 1.0))
+
+
+def test_improvement_is_positive_when_the_challenger_is_better() -> None:
+    assert improvement("auc", 0.70, 0.72) == pytest.approx(0.02)
+    assert improvement("rmse", 100.0, 99.0) == pytest.approx(0.01)
+    assert improvement("rmse", 100.0, 101.0) == pytest.approx(-0.01)
+
+
+def test_scores_that_mean_what_they_say_have_no_calibration_error() -> None:
+    random = np.random.default_rng(6)
+    said = random.random(200_000)
+    happened = (random.random(200_000) < said).astype(float)
+    assert calibration_error(happened, said) < 0.01
+    assert calibration_error(happened, said**2) > 0.1
+
+
+def test_a_slice_is_scored_when_it_has_rows_and_both_classes() -> None:
+    labels, scores = binary(400, 3)
+    levels = np.array(["JFK"] * 200 + ["LGA"] * 30 + ["EWR"] * 170, dtype=object)
+    labels[230:] = 0.0
+    card = score(POLICY, Holdout("binary", labels, {"origin": levels}), scores)
+    assert [(one.column, one.level, one.rows) for one in card.slices] == [("origin", "JFK", 200)]
+    assert card.slices[0].value == pytest.approx(roc_auc_score(labels[:200], scores[:200]))
+
+
+def test_a_model_must_score_every_row() -> None:
+    with pytest.raises(TrainingError, match="every row"):
+        score(POLICY, Holdout("binary", np.zeros(3), {}), np.zeros(2))
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [EvaluationPolicy(metric="rmse", floors={}), EvaluationPolicy(metric="auc", floors={"mae": 1.0})],
+    ids=["metric", "floor"],
+)
+def test_a_metric_of_another_task_is_refused_by_name(policy: EvaluationPolicy) -> None:
+    with pytest.raises(SpecError, match=r"'(rmse|mae)' says nothing about a binary task"):
+        check_policy(policy, "binary")
+
+
+def features(labels: Any, seed: int) -> Any:
+    """Six columns: two fair ones, and four ways to give the label away alone."""
+    random = np.random.default_rng(seed)
+    noise = random.normal(size=len(labels))
+    amount = labels * 40 + random.normal(size=len(labels))
+    u_shape = np.where(labels == 1, np.sign(noise) * (3 + abs(noise)), noise.clip(-2.9, 2.9))
+    missing = np.where(labels == 1, np.nan, noise)
+    code = np.where(labels == 1, 7, random.integers(0, 6, len(labels)))
+    return np.column_stack([noise, noise + labels, amount, u_shape, missing, code]).astype(np.float32)
+
+
+def test_a_column_that_alone_gives_the_label_away_is_named_however_it_does_it() -> None:
+    labels = [(np.random.default_rng(seed).random(3000) < 0.2).astype(float) for seed in (1, 2)]
+    parts = [Part(features(each, seed), each) for seed, each in enumerate(labels)]
+    names = ("noise", "fair", "amount", "u_shape", "missing", "code")
+    found = leaks(names, "binary", parts[0], parts[1], 0.98)
+    assert {leak.feature for leak in found} == {"amount", "u_shape", "missing", "code"}
+    assert min(leak.strength for leak in found) > 0.99
+
+
+def test_a_regression_target_in_disguise_is_named() -> None:
+    random = np.random.default_rng(9)
+    parts = []
+    for _ in range(2):
+        count = random.gamma(2, 90, 3000)
+        parts.append(Part(np.column_stack([count * 0.8, random.normal(size=3000)]).astype(np.float32), count))
+    assert [leak.feature for leak in leaks(("registered", "noise"), "regression", parts[0], parts[1], 0.98)] == [
+        "registered"
+    ]
+
+
+def test_an_identifier_is_no_leak_because_later_rows_have_others() -> None:
+    labels = (np.random.default_rng(1).random(4000) < 0.3).astype(float)
+    ids = np.arange(4000, dtype=np.float32)[:, None]
+    assert leaks(("id",), "binary", Part(ids[:2000], labels[:2000]), Part(ids[2000:], labels[2000:]), 0.6) == ()
