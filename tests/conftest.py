@@ -1,4 +1,4 @@
-"""Fixtures every test may use: `aws` is a running emulator of the AWS APIs, in memory, on a free loopback port."""
+"""Fixtures every test may use: `aws`, an emulator of the AWS APIs in memory, and `cloud`, the whole local cloud."""
 
 import os
 import subprocess
@@ -14,8 +14,10 @@ import boto3
 import pytest
 from mypy_boto3_s3 import S3Client
 
-from localcloud.address import free_port
+from localcloud.address import Home, LocalCloud, free_port
+from localcloud.down import down
 from localcloud.install import REPO, install
+from localcloud.up import up
 
 REGION = "us-east-1"
 
@@ -71,6 +73,18 @@ def aws(session_environment: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPa
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+@pytest.fixture(scope="session")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
+    """Start a whole local cloud of the tests' own, deployed from this checkout; about a minute. Nothing is set in
+    the environment: pass `cloud.environment()` to what you start.
+    """
+    home = Home(path=tmp_path_factory.mktemp("cloud"))
+    try:
+        yield up(home=home)
+    finally:
+        down(home=home)
 
 
 def _start(port: int, home: Path) -> subprocess.Popen[bytes]:
