@@ -6,7 +6,8 @@ on it and the answer once it has ended. Reading and writing it is left to `tasks
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import html
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -14,11 +15,46 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from lifecycle.batch import Reason, RowCounts, is_marker, landing_prefix, product_of, shown
 from lifecycle.codes import Code
+from lifecycle.envelope import delivery_id
 
 DeliveryState = Literal["claimed", "validated", "quarantined", "duplicate", "ignored"]
 
 # A Lambda invocation ends after 15 minutes at most, so whoever claimed longer ago is gone.
 CLAIM_LASTS = timedelta(minutes=15)
+
+
+@dataclass(frozen=True)
+class LandedObject:
+    """One version of one object in the landing zone, as S3 knows it.
+
+    `current`: no newer version hides it. `gone`: it was deleted before it was read. `landed_at` is S3's time.
+    """
+
+    bucket: str
+    product: str
+    key: str
+    object_version: str | None
+    etag: str = ""
+    size: int = 0
+    landed_at: datetime | None = None
+    current: bool = False
+    gone: bool = False
+
+    @property
+    def delivery_id(self) -> str:
+        """Return the id of this delivery, the same as the event's that announced it."""
+        return delivery_id(self.bucket, self.key, self.object_version or self.etag)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a delivery ended."""
+
+    state: Literal["validated", "quarantined", "duplicate", "ignored"]
+    batch_id: str | None = None
+    rows: RowCounts | None = None
+    reasons: tuple[Reason, ...] = ()
+    notes: tuple[Reason, ...] = ()
 
 
 class Delivery(BaseModel):
@@ -49,6 +85,12 @@ class Delivery(BaseModel):
         """Say whether this is the answer, not a claim."""
         return self.state != "claimed"
 
+    def end(self, outcome: Outcome, now: datetime) -> Delivery:
+        """Return the record of the ended delivery."""
+        return self.model_copy(
+            update={**{one.name: getattr(outcome, one.name) for one in fields(outcome)}, "ended_at": now}
+        )
+
     def message(self) -> str:
         """Say in one paragraph what became of the delivery and what to do next."""
         what = f"Batch {self.product}/{shown(self.batch_id)}" if self.batch_id else f"{self.key!r}"
@@ -72,6 +114,35 @@ _SAYS: dict[DeliveryState, str] = {
     "duplicate": "{what} is a duplicate; nothing was added.",
     "ignored": "{what} is ignored.",
 }
+
+
+def to_markdown(record: Delivery) -> str:
+    """Return a page about a delivery: its message, its counts and its reasons. Names are escaped, values absent."""
+    rows = record.rows
+    counted = "" if rows is None else f"{rows.received:,} received, {rows.validated:,} validated, "
+    lines = [
+        f"**{_escaped(record.message())}**",
+        "",
+        f"Object `{_escaped(record.key)}`, delivery `{record.delivery_id}`.",
+    ]
+    if rows is not None:
+        lines += ["", f"Rows: {counted}{rows.quarantined:,} quarantined."]
+    for title, reasons in (("Reasons", record.reasons), ("Remarks", record.notes)):
+        if reasons:
+            lines += ["", f"### {title}", "", "| code | column | found | expected | rows |", "|---|---|---|---|---|"]
+            lines += [_row(reason) for reason in reasons]
+    return "\n".join(lines) + "\n"
+
+
+def _row(reason: Reason) -> str:
+    rows = "" if reason.rows is None else f"{reason.rows:,}"
+    cells = (reason.code, reason.column or "", reason.found, reason.expected, rows)
+    return f"| {' | '.join(_escaped(cell) for cell in cells)} |"
+
+
+def _escaped(text: str) -> str:
+    """Make text harmless in a table of a page that may render HTML: a producer chooses column and key names."""
+    return html.escape(text, quote=False).replace("|", "&#124;").replace("`", "&#96;").replace("\n", " ")
 
 
 @dataclass(frozen=True)

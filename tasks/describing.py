@@ -114,7 +114,7 @@ def _number(value: object) -> str:
         return str(value)
     if isinstance(value, int) or float(value).is_integer():  # type: ignore[arg-type]
         return f"{int(value):,}"  # type: ignore[call-overload]
-    return f"{float(value):.{_DIGITS}g}"  # type: ignore[arg-type]
+    return f"{float(value):,.{_DIGITS}g}"  # type: ignore[arg-type]
 
 
 def _listed(values: list[Any]) -> str:

@@ -1,0 +1,193 @@
+"""Publish a judged batch, or put it into quarantine: written so that dying between any two calls does no harm.
+
+A batch's place is its content's sha256 and its bytes are deterministic, so a second run writes the same again. The
+manifest, created once, is the commit point: without it nobody reads what lies beside it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from boto3.s3.transfer import TransferConfig
+from botocore.exceptions import ClientError
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from pydantic import ValidationError
+
+from lifecycle.batch import BatchManifest, ColumnSchema, QuarantineRecord, StoredFile, Zone, batch_prefix
+from lifecycle.delivery import LandedObject
+from lifecycle.errors import ServiceError
+from lifecycle.spec import Product
+from tasks import objects
+from tasks.clients import s3
+from tasks.judging import Verdict, event_times
+from tasks.landing import Content
+from tasks.retry import passing
+
+_ONE_COPY = 5 * 1024**3  # what S3 copies in one request
+_PARQUET, _JSON, _BYTES = "application/vnd.apache.parquet", "application/json", "application/octet-stream"
+
+
+@dataclass(frozen=True)
+class Order:
+    """What there is to store: the judged content of one landed object, and the flow run that stores it."""
+
+    landed: LandedObject
+    content: Content
+    verdict: Verdict
+    product: Product
+    flow_run: str
+
+    def key(self, zone: Zone, name: str) -> str:
+        """Return the key of one object of the batch."""
+        return f"{batch_prefix(zone, self.product.name, self.content.batch_id)}{name}"
+
+
+@task(name="find batch", retries=3, retry_delay_seconds=2, retry_condition_fn=passing, cache_policy=NO_CACHE)
+def find_batch(bucket: str, product: str, batch_id: str) -> BatchManifest | None:
+    """Return the manifest of a validated batch, or None when there is none. Reads only."""
+    key = f"{batch_prefix('validated', product, batch_id)}manifest.json"
+    stored = objects.read(bucket, key)
+    if stored is None:
+        return None
+    try:
+        return BatchManifest.model_validate_json(stored.body)
+    except ValidationError as error:
+        raise ServiceError(
+            f"s3://{bucket}/{key} is no manifest of a batch.",
+            detail=str(error.errors()[0]["msg"]),
+            resolution="The bucket keeps every object version: restore the published one.",
+        ) from error
+
+
+@task(name="publish batch", retries=3, retry_delay_seconds=2, retry_condition_fn=passing, cache_policy=NO_CACHE)
+def publish(order: Order) -> BatchManifest:
+    """Write the good rows to the validated zone and the others to quarantine; return the manifest that stands.
+
+    Order: quarantined rows, data, manifest. A second call finds the manifest and returns it; so does the loser of
+    two runs with the same content, who tells by the manifest's `delivery_id` that it lost.
+    """
+    bucket = order.landed.bucket
+    held = _hold_rows(order)
+    data = _store(bucket, order.key("validated", "data.parquet"), to_parquet(order.verdict.kept), _PARQUET)
+    manifest = _manifest(order, data, held)
+    body = manifest.model_dump_json(indent=1).encode()
+    if objects.create(bucket, order.key("validated", "manifest.json"), body) is None:
+        found = find_batch.fn(bucket, order.product.name, order.content.batch_id)
+        manifest = manifest if found is None else found
+    _leave_quarantine(order, manifest)
+    return manifest
+
+
+@task(name="quarantine batch", retries=3, retry_delay_seconds=2, retry_condition_fn=passing, cache_policy=NO_CACHE)
+def quarantine(order: Order) -> QuarantineRecord:
+    """Keep a refused file byte by byte, with the reasons beside it. A second call writes the same again."""
+    original = _keep_original(order)
+    return _explain(order, "batch", original)
+
+
+def to_parquet(table: pa.Table | None) -> bytes:
+    """Return a table as Parquet with page checksums: without them 27 of 60 flipped bytes read as other values."""
+    if table is None:
+        raise ValueError("a refused batch has no rows to write")
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
+    return bytes(sink.getvalue())
+
+
+def _hold_rows(order: Order) -> StoredFile | None:
+    if order.verdict.held is None:
+        return None
+    body = to_parquet(order.verdict.held)
+    stored = _store(order.landed.bucket, order.key("quarantine", "rows.parquet"), body, _PARQUET)
+    _explain(order, "rows", stored)
+    return stored
+
+
+def _manifest(order: Order, data: StoredFile, held: StoredFile | None) -> BatchManifest:
+    landed, verdict, product = order.landed, order.verdict, order.product
+    return BatchManifest(
+        product=product.name,
+        batch_id=order.content.batch_id,
+        delivery_id=landed.delivery_id,
+        key=landed.key,
+        object_version=landed.object_version,
+        etag=landed.etag,
+        landed_at=_landed_at(landed),
+        flow_run=order.flow_run,
+        rows=verdict.counts,
+        columns=tuple(ColumnSchema(name=column.name, type=column.type) for column in product.columns),
+        event_times=event_times(verdict.kept, product.time),
+        suite=verdict.suite,
+        data=data,
+        quarantined_rows=held,
+        reasons=verdict.reasons,
+        notes=verdict.notes,
+    )
+
+
+def _explain(order: Order, scope: Any, stored: StoredFile) -> QuarantineRecord:  # noqa: ANN401  checked by the record
+    landed, verdict = order.landed, order.verdict
+    record = QuarantineRecord(
+        scope=scope,
+        product=order.product.name,
+        batch_id=order.content.batch_id,
+        delivery_id=landed.delivery_id,
+        key=landed.key,
+        object_version=landed.object_version,
+        landed_at=_landed_at(landed),
+        rows=verdict.counts,
+        stored=stored,
+        reasons=verdict.reasons,
+        lines=verdict.lines,
+    )
+    _store(landed.bucket, order.key("quarantine", "reasons.json"), record.model_dump_json(indent=1).encode(), _JSON)
+    return record
+
+
+def _leave_quarantine(order: Order, manifest: BatchManifest) -> None:
+    """A batch is in one zone: take away what an earlier, stricter judgement of the same bytes put into quarantine."""
+    prefix = batch_prefix("quarantine", order.product.name, order.content.batch_id)
+    kept = {f"{prefix}rows.parquet", f"{prefix}reasons.json"} if manifest.quarantined_rows else set()
+    for key in set(objects.keys(order.landed.bucket, prefix, limit=10)) - kept:
+        _call("delete", order.landed.bucket, key, s3().delete_object)
+
+
+def _keep_original(order: Order) -> StoredFile:
+    landed, content, key = order.landed, order.content, order.key("quarantine", "original")
+    if content.data is not None:
+        return _store(landed.bucket, key, content.data, _BYTES)
+    source = {"Bucket": landed.bucket, "Key": landed.key, **_version(landed)}
+    whole = TransferConfig(multipart_threshold=_ONE_COPY, use_threads=False)
+    _call("copy to", landed.bucket, key, s3().copy, CopySource=source, Config=whole)
+    return StoredFile(key=key, sha256=content.batch_id, size=content.size)
+
+
+def _store(bucket: str, key: str, body: bytes, kind: str) -> StoredFile:
+    answer = _call(
+        "write", bucket, key, s3().put_object, Body=body, ContentType=kind, ChecksumAlgorithm="SHA256"
+    )  # fmt: skip
+    version = answer.get("VersionId")
+    return StoredFile(key=key, sha256=sha256(body).hexdigest(), size=len(body), object_version=version)
+
+
+def _call(verb: str, bucket: str, key: str, call: Any, **arguments: Any) -> Any:  # noqa: ANN401  boto3's own
+    try:
+        return call(Bucket=bucket, Key=key, **arguments)
+    except ClientError as error:
+        told = error.response["Error"]
+        raise ServiceError(
+            f"S3 would not {verb} s3://{bucket}/{key}.", detail=f"It says {told.get('Code')}: {told.get('Message')}"
+        ) from error
+
+
+def _version(landed: LandedObject) -> dict[str, str]:
+    return {"VersionId": landed.object_version} if landed.object_version else {}
+
+
+def _landed_at(landed: LandedObject) -> Any:  # noqa: ANN401  checked by the record
+    return landed.landed_at

@@ -1,0 +1,146 @@
+"""From the bytes of a delivery to what is published and what is held back: reading, repeats, the suite, the limits.
+
+The order of judging, without any effect. Reading is `tasks/reading.py`, the suite `tasks/quality.py`, the decision
+`lifecycle/faults.py` and `lifecycle/quality.py`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from lifecycle.batch import EventTimes, Reason, RowCounts, SuiteUsed
+from lifecycle.codes import Code
+from lifecycle.faults import RowFault, settle
+from lifecycle.quality import Judgement
+from lifecycle.reading import refuse_size
+from lifecycle.spec import Product
+from tasks import quality
+from tasks.cells import Refused, Rows, without_faults
+from tasks.landing import Content
+from tasks.reading import find_repeats, read, to_frame
+from tasks.suites import Suite, load_suite
+
+_LINES_TOLD = 20  # enough to find the place in the source; all of them are in rows.parquet
+_HELD = pa.schema(
+    [
+        ("line", pa.int64()),
+        ("codes", pa.list_(pa.string())),
+        ("columns", pa.list_(pa.string())),
+        ("record", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What becomes of a delivery. `kept` are the rows to publish, None when the whole batch is refused.
+
+    `held` are the rows to quarantine: line, codes, columns, and the record as it was delivered; None when there
+    are none or the batch is refused whole. `lines` names the first lines of each code.
+    """
+
+    counts: RowCounts
+    suite: SuiteUsed
+    reasons: tuple[Reason, ...]
+    notes: tuple[Reason, ...] = ()
+    kept: pa.Table | None = field(default=None, repr=False)
+    held: pa.Table | None = field(default=None, repr=False)
+    lines: dict[str, tuple[int, ...]] = field(default_factory=dict)
+
+
+@task(name="judge rows", cache_policy=NO_CACHE)
+def judge(key: str, content: Content, product: Product, expectations: Path) -> Verdict:
+    """Judge a delivery by its product and its raw suite. Raises SuiteError: without a suite nothing is judged."""
+    suite = load_suite(expectations, f"{product.name}_raw")
+    rows = _read(key, content, product)
+    used = SuiteUsed(name=suite.name, sha256=suite.sha256)
+    if isinstance(rows, Refused):
+        return Verdict(RowCounts(rows.received, 0, rows.received), used, rows.reasons)
+    return judge_rows(rows, product, suite)
+
+
+def judge_rows(rows: Rows, product: Product, suite: Suite) -> Verdict:
+    """Judge rows that could be read."""
+    limit = product.limits.max_quarantined_share
+    table, positions = without_faults(rows, rows.faults)
+    faults = [*rows.faults, *find_repeats(to_frame(table), positions, product.grain)]
+    table, positions = without_faults(rows, faults)
+    judged: Judgement | None = None
+    if settle(rows.received, faults, limit).refusal is None:
+        judged = quality.judge(to_frame(table), suite)
+        faults += _found(judged, positions)
+    settled = settle(rows.received, faults, limit)
+    blocked = judged.reasons if judged is not None and judged.verdict == "quarantine_batch" else ()
+    refusals = (*blocked, *([settled.refusal] if settled.refusal else []))
+    verdict = Verdict(
+        counts=settled.counts,
+        suite=SuiteUsed(name=suite.name, sha256=suite.sha256),
+        reasons=tuple(dict.fromkeys((*blocked, *settled.reasons, *refusals))),
+        notes=(*rows.notes, *(judged.notes if judged else ())),
+        lines=_lines(rows, faults),
+    )
+    if refusals:
+        return replace(verdict, counts=RowCounts(rows.received, 0, rows.received))
+    kept = rows.table.filter(pa.array(settled.kept[rows.positions]))
+    return replace(verdict, kept=kept, held=_held(rows, faults))
+
+
+def event_times(table: pa.Table, column: str) -> EventTimes:
+    """Return the first and last value of a product's time column."""
+    values = table.column(column).drop_null().combine_chunks()
+    if not len(values):
+        return EventTimes(column=column, first=None, last=None)
+    low, high = (pa.compute.min_max(values)[end].as_py() for end in ("min", "max"))
+    first, last = (value.isoformat() if hasattr(value, "isoformat") else str(value) for value in (low, high))
+    return EventTimes(column=column, first=first, last=last)
+
+
+def _read(key: str, content: Content, product: Product) -> Rows | Refused:
+    if content.data is not None:
+        return read(key, content.data, product)
+    reason = refuse_size(content.size, product.limits)
+    return Refused((reason,) if reason else ())
+
+
+def _found(judged: Judgement, positions: np.ndarray[tuple[int], np.dtype[np.int64]]) -> list[RowFault]:
+    """Return the suite's warnings as faults of delivered rows."""
+    return [
+        RowFault(Code(reason.code), reason.column, reason.found, reason.expected, positions[finding.rows])
+        for finding in judged.findings
+        if finding.severity == "warning" and finding.rows is not None
+        for reason in [finding.reason]
+    ]
+
+
+def _lines(rows: Rows, faults: Sequence[RowFault]) -> dict[str, tuple[int, ...]]:
+    found: dict[str, set[int]] = defaultdict(set)
+    for fault in faults:
+        found[fault.code].update(rows.lines[fault.rows[:_LINES_TOLD]].tolist())
+    return {code: tuple(sorted(lines)[:_LINES_TOLD]) for code, lines in sorted(found.items())}
+
+
+def _held(rows: Rows, faults: Sequence[RowFault]) -> pa.Table | None:
+    if not faults:
+        return None
+    codes: dict[int, list[str]] = defaultdict(list)
+    columns: dict[int, list[str]] = defaultdict(list)
+    for fault in faults:
+        for position in fault.rows.tolist():
+            codes[position].append(str(fault.code))
+            columns[position].append(fault.column or "")
+    held = np.array(sorted(codes), dtype=np.int64)
+    values = [
+        rows.lines[held],
+        [codes[position] for position in held.tolist()],
+        [columns[position] for position in held.tolist()],
+        rows.as_delivered(held),
+    ]
+    return pa.table([pa.array(column, kind.type) for column, kind in zip(values, _HELD, strict=True)], schema=_HELD)
