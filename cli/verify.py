@@ -84,7 +84,7 @@ def _held(here: Here, product: str) -> list[Check]:
 def _content(here: Here, product: str) -> Iterator[Check]:
     for finding in content.of_product(here, product):
         expected = finding.resolution or "files that can be used"
-        yield Check(product, finding.check.partition(" ")[0], finding.state != "missing", finding.found, expected)
+        yield Check(product, finding.check, finding.state != "missing", finding.found, expected)
 
 
 def _ledger(here: Here, product: str) -> Check:

@@ -66,17 +66,22 @@ def run(capfd: pytest.CaptureFixture[str]) -> Run:
     return runs
 
 
+def empty_root(folder: Path, patch: pytest.MonkeyPatch) -> Path:
+    """Make a folder with one product, and an environment that names nothing else."""
+    (folder / "products" / "parcels" / "sample").mkdir(parents=True)
+    (folder / "products" / "parcels" / "product.yaml").write_text(PRODUCT_YAML)
+    (folder / "expectations").mkdir()
+    for name in [name for name in os.environ if name.startswith(("TROPISM_", "PREFECT_", "MLFLOW_"))]:
+        patch.delenv(name)
+    patch.setenv("TROPISM_ROOT", str(folder))
+    patch.setenv("TROPISM_HOME", str(folder / "home"))
+    return folder
+
+
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with one product, and an environment that names nothing else."""
-    (tmp_path / "products" / "parcels" / "sample").mkdir(parents=True)
-    (tmp_path / "products" / "parcels" / "product.yaml").write_text(PRODUCT_YAML)
-    (tmp_path / "expectations").mkdir()
-    for name in [name for name in os.environ if name.startswith(("TROPISM_", "PREFECT_", "MLFLOW_"))]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("TROPISM_ROOT", str(tmp_path))
-    monkeypatch.setenv("TROPISM_HOME", str(tmp_path / "home"))
-    return tmp_path
+    """A folder with one product; nothing is configured and nothing runs."""
+    return empty_root(tmp_path, monkeypatch)
 
 
 @dataclass
@@ -172,12 +177,17 @@ class World:
         return contender
 
 
+def account(aws: Aws, root: Path, patch: pytest.MonkeyPatch) -> World:
+    """Make an account with one empty bucket; its Prefect does not answer."""
+    bucket = aws.bucket()
+    patch.setenv("TROPISM_BUCKET", bucket)
+    patch.setenv("TROPISM_FUNCTION_PREFIX", f"t{bucket[-8:]}")
+    patch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")  # the discard port: nothing listens there
+    patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{root / 'mlflow.db'}")
+    return World(aws, bucket, root)
+
+
 @pytest.fixture
 def world(aws: Aws, root: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     """An account with one empty bucket, and one product that nothing was ever delivered to."""
-    bucket = aws.bucket()
-    monkeypatch.setenv("TROPISM_BUCKET", bucket)
-    monkeypatch.setenv("TROPISM_FUNCTION_PREFIX", f"t{bucket[-8:]}")
-    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")  # the discard port: nothing answers there
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{root / 'mlflow.db'}")
-    return World(aws, bucket, root)
+    return account(aws, root, monkeypatch)

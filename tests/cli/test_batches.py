@@ -1,10 +1,13 @@
+import pytest
+
 from lifecycle.batch import Reason
 from tests.cli.conftest import Run, World
 
 SPEED = Reason("RANGE", "wind_speed", "max 1048.36", "<= 100", 1)
 
 
-def test_batches_of_nothing_says_what_to_run(run: Run, world: World) -> None:
+@pytest.mark.usefixtures("world")
+def test_batches_of_nothing_says_what_to_run(run: Run) -> None:
     found = run("batches", "parcels")
     assert (found.code, found.out) == (
         0,

@@ -23,7 +23,8 @@ def test_history_json_is_a_bare_list_of_exactly_the_documented_fields(run: Run, 
     }
 
 
-def test_history_of_nothing_says_what_to_run(run: Run, world: World) -> None:
+@pytest.mark.usefixtures("world")
+def test_history_of_nothing_says_what_to_run(run: Run) -> None:
     found = run("history", "parcels")
     assert found.code == 0
     assert "Nothing was decided about parcels." in found.out

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -64,7 +63,8 @@ def test_an_error_with_json_is_an_object_on_stderr(run: Run) -> None:
     assert error["type"] == "UsageError"
 
 
-def test_nothing_configured_says_what_to_run(run: Run, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("root")
+def test_nothing_configured_says_what_to_run(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TROPISM_BUCKET", raising=False)
     found = run("status")
     assert found.code == 17
@@ -72,7 +72,8 @@ def test_nothing_configured_says_what_to_run(run: Run, root: Path, monkeypatch: 
     assert "`tropism up`" in found.err
 
 
-def test_an_unknown_product_is_answered_with_the_nearest_one(run: Run, world: object) -> None:
+@pytest.mark.usefixtures("world")
+def test_an_unknown_product_is_answered_with_the_nearest_one(run: Run) -> None:
     found = run("status", "parcel")
     assert found.code == 2
     assert "There is no product called 'parcel'; did you mean 'parcels'?" in found.err
