@@ -82,9 +82,8 @@ def _transform(served: Served, columns: Columns) -> Transformed:
 
 
 def _explain(served: Served, matrix: NDArray[np.float32]) -> tuple[Mapping[str, object], ...]:
-    features = served.bundle.features
-    parts = served.engine.contributions(matrix, features.feature_types)
-    names = features.feature_names
+    parts = served.engine.contributions(matrix)
+    names = served.bundle.features.feature_names
     if served.bundle.contract.task.kind != "multiclass":
         return tuple(_taken_apart(names, row) for row in parts)
     classes = served.bundle.contract.task.classes

@@ -10,7 +10,6 @@ import importlib.util
 import json
 import math
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -39,7 +38,7 @@ class Engine(Protocol):
         """Return predictions (n,), or (n, classes) for multiclass, of a matrix (n, k)."""
         ...
 
-    def contributions(self, matrix: Matrix, feature_types: Sequence[str]) -> NDArray[np.float32]:
+    def contributions(self, matrix: Matrix) -> NDArray[np.float32]:
         """Return margins taken apart, (n, k + 1) or (n, classes, k + 1); the last of k + 1 is the base."""
         ...
 
@@ -95,16 +94,13 @@ class LibraryEngine:
             "XGBoosterPredictFromDense", self._booster, _interface(matrix), json.dumps(config).encode(), None
         )
 
-    def contributions(self, matrix: Matrix, feature_types: Sequence[str]) -> NDArray[np.float32]:
+    def contributions(self, matrix: Matrix) -> NDArray[np.float32]:
         """Return TreeSHAP contributions to the margin, (n, k + 1) or (n, classes, k + 1). Raises EngineError."""
         matrix = np.ascontiguousarray(matrix, dtype=np.float32)
         handle = ctypes.c_void_p()
         config = json.dumps({"missing": float("nan"), "nthread": _THREADS, "data_split_mode": 0}).encode()
         self._call("XGDMatrixCreateFromDense", _interface(matrix), config, ctypes.byref(handle))
         try:
-            types = (ctypes.c_char_p * len(feature_types))(*[kind.encode() for kind in feature_types])
-            count = ctypes.c_uint64(len(feature_types))
-            self._call("XGDMatrixSetStrFeatureInfo", handle, b"feature_type", types, count)
             wanted = json.dumps({**_SETTINGS, "type": _CONTRIBUTIONS}).encode()
             return self._result("XGBoosterPredictFromDMatrix", self._booster, handle, wanted)
         finally:

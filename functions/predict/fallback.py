@@ -4,8 +4,6 @@ Slower to start by a second or more, equal in every number. Whoever uses it says
 header `x-engine` of every answer.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -34,8 +32,8 @@ class PackageEngine:
         """Return predictions (n,), or (n, classes) for multiclass, of a matrix (n, k)."""
         return np.asarray(self._booster.inplace_predict(matrix, validate_features=False), dtype=np.float32)
 
-    def contributions(self, matrix: Matrix, feature_types: Sequence[str]) -> NDArray[np.float32]:
+    def contributions(self, matrix: Matrix) -> NDArray[np.float32]:
         """Return TreeSHAP contributions to the margin, (n, k + 1) or (n, classes, k + 1)."""
-        data = self._xgboost.DMatrix(matrix, feature_types=list(feature_types), nthread=1, enable_categorical=True)
+        data = self._xgboost.DMatrix(matrix, nthread=1)
         parts = self._booster.predict(data, pred_contribs=True, validate_features=False)
         return np.asarray(parts, dtype=np.float32)

@@ -72,6 +72,7 @@ IDENTICAL: dict[str, Any] = {
     "a list for a number": split([[[1.0], 1.0, 36]]),
     "an object for a number": split([[{"a": 1}, 1.0, 36]]),
     "two formats": {"instances": [], "inputs": {}},
+    "two formats that are both good": {"dataframe_records": RECORDS, "inputs": BY_COLUMN},
     "no format": {"foo": 1},
     "a strange key": {**split(ROWS), "foo": 1},
     "params that explain": {**split(ROWS), "params": {"explain": True}},

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from lifecycle.columns import Column
 from lifecycle.contract import Contract, Task
 from lifecycle.errors import BundleError
 from lifecycle.features import FeatureSpec, fit
-from lifecycle.manifest import Lineage, Release
+from lifecycle.manifest import Lineage, Release, digest_of
 
 HOOK = "def derive(columns):\n    return {'double': columns['x'] * 2}\n"
 INPUTS = (Column("x", "double"), Column("c", "string"))
@@ -73,6 +74,13 @@ def test_the_digest_is_about_what_predicts_and_not_about_who_trained_it_when(tmp
     assert bundle.write(tmp_path / "b", retrained).digest == digest
     assert bundle.write(tmp_path / "c", draft(model=b"{another}")).digest != digest
     assert bundle.write(tmp_path / "d", draft(contract=replace(draft().contract, max_rows=5))).digest != digest
+
+
+def test_the_digest_is_the_sha256_over_the_sorted_names_and_sha256(tmp_path: Path) -> None:
+    manifest = bundle.write(tmp_path / "b", draft())
+    listed = sorted([entry.name, entry.sha256] for entry in manifest.files)
+    assert manifest.digest == sha256(json.dumps(listed, separators=(",", ":")).encode()).hexdigest()
+    assert digest_of(manifest.files[::-1]) == manifest.digest
 
 
 def test_the_release_travels_beside_the_bundle_and_leaves_its_digest(tmp_path: Path) -> None:
