@@ -18,11 +18,15 @@ _LF, _CR, _QUOTE = 10, 13, 34
 
 @dataclass(frozen=True)
 class Records:
-    """Where the records are, the header first: line numbers from 1, and the byte span [start, end) of each."""
+    """Where the records are, the header first: line numbers from 1, the byte span [start, end) of each.
+
+    `spanning` are the indices of those that go over several lines.
+    """
 
     numbers: Integers
     starts: Integers
     ends: Integers
+    spanning: Integers
 
     def __len__(self) -> int:
         """Return how many records there are."""
@@ -74,7 +78,7 @@ class Layout:
         closing = np.flatnonzero(ends_record)
         last = np.searchsorted(closing, first)
         last_line = np.append(closing, len(filled) - 1)[last]
-        return Records(first + 1, self.starts[first], self.ends[last_line])
+        return Records(first + 1, self.starts[first], self.ends[last_line], np.flatnonzero(last_line > first))
 
 
 def layout(data: bytes) -> Layout:

@@ -6,7 +6,9 @@ one row and not the file. It deliberately knows one dialect: a file in another i
 
 from __future__ import annotations
 
+import csv as strict_csv
 from dataclasses import dataclass
+from io import StringIO
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +25,7 @@ from lifecycle.spec import Product
 from tasks.cells import FileRefused, Rows, check_cells, refuse_if
 from tasks.parsing import parse_text
 
+_QUOTED = "every quote closed, a quote inside a field doubled"
 _LARGEST_BLOCK = 2**31 - 1  # pyarrow counts the bytes of a block in 32 bits
 
 
@@ -89,7 +92,7 @@ def _header(grid: _Grid) -> list[str]:
 def _uncountable(lines: Layout) -> Reason:
     place = lines.open_line
     found = f"a quote that opens on line {place:,} and never closes" if place else "stray quotes across lines"
-    return Reason(Code.PARSE, None, found, "every quote closed, a quote inside a field doubled")
+    return Reason(Code.PARSE, None, found, _QUOTED)
 
 
 def _refuse_records(data: bytes, lines: Layout, grid: _Grid, records: Records) -> Reason | None:
@@ -102,11 +105,19 @@ def _refuse_records(data: bytes, lines: Layout, grid: _Grid, records: Records) -
     if not data.endswith((b"\n", b"\r")) and (short or lines.open_line):
         found = f"a last line, {records.numbers[-1]:,}, that stops after {last_fields or fields} of {fields} fields"
         return Reason(Code.TRUNCATED, None, found, f"{fields} fields and a line end")
-    for number, _ in grid.odd:
-        if b"\n" in data[records.starts[number - 1] : records.ends[number - 1]]:
-            found = f"a record from line {records.numbers[number - 1]:,} over several lines with other fields"
-            return Reason(Code.PARSE, None, found, "every quote closed, a quote inside a field doubled")
+    for index in records.spanning:
+        if not _is_one_record(records.text(data, index), fields):
+            found = f"a record from line {records.numbers[index]:,} over several lines that is not well quoted"
+            return Reason(Code.PARSE, None, found, _QUOTED)
     return None
+
+
+def _is_one_record(text: str, fields: int) -> bool:
+    """Say whether text over several lines is one record by the letter: two stray quotes swallow the rows between."""
+    try:
+        return [len(record) for record in strict_csv.reader(StringIO(text, newline=""), strict=True)] == [fields]
+    except strict_csv.Error:
+        return False
 
 
 def _rows(data: bytes, grid: _Grid, records: Records, fit: Fit, product: Product) -> Rows:

@@ -86,7 +86,6 @@ class Desk:
     reports: list[Delivery] = field(default_factory=list)
     verdicts: dict[str, Verdict] = field(default_factory=dict, repr=False)
     runs: int = 0
-    root: Path = ROOT
 
     def put(self, body: bytes, name: str = "july.csv") -> tuple[str, str]:
         """Let a file land; return its key and object version."""
@@ -98,11 +97,14 @@ class Desk:
     ) -> Delivery:
         self.runs += 1
         worker = Worker(run or f"run-{self.runs}", retry_of)
-        place = Place(self.bucket, ROOT / "products", ROOT / "expectations")
-        return take_in(place, "flights", key, object_version, worker, self.steps())
+        return take_in(self.place, "flights", key, object_version, worker, self.steps())
 
     def deliver(self, body: bytes, name: str = "july.csv") -> Delivery:
         return self.take_in(*self.put(body, name))
+
+    @property
+    def place(self) -> Place:
+        return Place(self.bucket, ROOT / "products", ROOT / "expectations")
 
     def steps(self) -> Steps:
         return Steps(

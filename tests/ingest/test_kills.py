@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+import pandas as pd
 import pytest
 
-from flows.ingest import Place, Steps, take_in
+from flows.ingest import Steps, take_in
 from lifecycle.delivery import Worker
 from tasks.clients import s3
 
@@ -36,17 +37,17 @@ def dying_at(moment: str, number: int) -> Iterator[list[str]]:
         events.unregister(f"{moment}.s3", count, unique_id="dying")
 
 
-def with_defects(july, real) -> bytes:
+def with_defects(july: pd.DataFrame, real: Any) -> bytes:
     bad = july.copy()
     bad.loc[[3, 700], "wind_speed"] = 1048.36058
     return real.csv(bad)
 
 
-def with_a_break(july, real) -> bytes:
+def with_a_break(july: pd.DataFrame, real: Any) -> bytes:
     return real.csv(july.drop(columns="distance"))
 
 
-def stored(desk) -> dict[str, bytes]:
+def stored(desk: Any) -> dict[str, bytes]:
     """Return every batch that is stored, without what says which run stored it."""
     found = {**desk.contents("validated/"), **desk.contents("quarantine/")}
     return {key: body for key, body in found.items() if not key.endswith((".json",))} | dict.fromkeys(
@@ -57,8 +58,8 @@ def stored(desk) -> dict[str, bytes]:
 @pytest.mark.parametrize("moment", ["before-call", "after-call"])
 @pytest.mark.parametrize("make", [with_defects, with_a_break])
 def test_a_run_that_dies_at_any_call_is_finished_by_the_next(
-    moment: str, make: Callable[..., bytes], desk, aws, real, july
-):
+    moment: str, make: Callable[..., bytes], desk: Any, aws: Any, real: Any, july: pd.DataFrame
+) -> None:
     body = make(july, real)
     landed = desk.put(body)
     with dying_at(moment, 0) as calls:
@@ -80,27 +81,24 @@ def test_a_run_that_dies_at_any_call_is_finished_by_the_next(
 
 
 @pytest.mark.parametrize("step", ["judge", "publish", "end", "report", "emit", "clear"])
-@pytest.mark.parametrize("after", [False, True])
-def test_a_run_that_dies_around_any_step_is_finished_by_the_next(step: str, after: bool, desk, real, july):  # noqa: FBT001
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_run_that_dies_around_any_step_is_finished_by_the_next(
+    step: str, moment: str, desk: Any, real: Any, july: pd.DataFrame
+) -> None:
     key, version = desk.put(with_defects(july, real))
     steps: Steps = desk.steps()
     original = getattr(steps, step)
 
     def die(*arguments: Any) -> Any:
-        if after:
+        if moment == "after":
             original(*arguments)
         raise Killed
 
+    broken = replace(steps, **{step: die})
     with pytest.raises(Killed):
-        broken = replace(steps, **{step: die})
-        place = Place(desk.bucket, *places(desk))
-        take_in(place, "flights", key, version, Worker("first"), broken)
+        take_in(desk.place, "flights", key, version, Worker("first"), broken)
     record = desk.take_in(key, version, run="second", retry_of="first")
     assert (record.state, record.rows.quarantined) == ("validated", 2)
     assert len(desk.keys("validated/")) == 2
     assert desk.keys("landing/") == []
     assert len({event.id for event in desk.events}) == 2
-
-
-def places(desk) -> tuple[Any, Any]:
-    return desk.root / "products", desk.root / "expectations"

@@ -6,6 +6,7 @@ import gzip
 import io
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
+from typing import Any
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -16,7 +17,9 @@ from lifecycle.events import BatchQuarantined, BatchValidated
 from tasks.clients import s3
 
 
-def test_a_good_file_is_validated_announced_and_leaves_the_landing_zone(desk, real, july):
+def test_a_good_file_is_validated_announced_and_leaves_the_landing_zone(
+    desk: Any, real: Any, july: pd.DataFrame
+) -> None:
     body = real.csv(july)
     record = desk.deliver(body)
     batch = sha256(body).hexdigest()
@@ -32,7 +35,7 @@ def test_a_good_file_is_validated_announced_and_leaves_the_landing_zone(desk, re
     assert [report.delivery_id for report in desk.reports] == [record.delivery_id]
 
 
-def test_the_manifest_describes_the_data_that_is_there(desk, real, july, flights):
+def test_the_manifest_describes_the_data_that_is_there(desk: Any, real: Any, july: pd.DataFrame, flights: Any) -> None:
     record = desk.deliver(real.csv(july))
     manifest = BatchManifest.model_validate_json(desk.bytes_of(f"validated/flights/{record.batch_id}/manifest.json"))
     data = s3().get_object(Bucket=desk.bucket, Key=manifest.data.key, VersionId=manifest.data.object_version)
@@ -46,7 +49,9 @@ def test_the_manifest_describes_the_data_that_is_there(desk, real, july, flights
     assert manifest.suite.name == "flights_raw"
 
 
-def test_two_defective_rows_go_to_quarantine_as_they_were_delivered_and_the_rest_goes_on(desk, real, july):
+def test_two_defective_rows_go_to_quarantine_as_they_were_delivered_and_the_rest_goes_on(
+    desk: Any, real: Any, july: pd.DataFrame
+) -> None:
     bad = july.copy()
     bad.loc[[3, 700], "wind_speed"] = 1048.36058
     record = desk.deliver(real.csv(bad))
@@ -67,7 +72,7 @@ def test_two_defective_rows_go_to_quarantine_as_they_were_delivered_and_the_rest
     assert [type(event) for event in desk.events] == [BatchQuarantined, BatchValidated]
 
 
-def test_a_refused_file_is_kept_byte_by_byte_and_nothing_is_validated(desk, real, july):
+def test_a_refused_file_is_kept_byte_by_byte_and_nothing_is_validated(desk: Any, real: Any, july: pd.DataFrame) -> None:
     body = real.csv(july.rename(columns={"distance": "distance_mi"}))
     record = desk.deliver(body)
     assert (record.state, record.rows) == ("quarantined", RowCounts(1500, 0, 1500))
@@ -82,14 +87,18 @@ def test_a_refused_file_is_kept_byte_by_byte_and_nothing_is_validated(desk, real
     assert [(type(event), event.reasons) for event in desk.events] == [(BatchQuarantined, ("MISSING_COLUMN",))]
 
 
-def test_a_file_beyond_the_limit_is_refused_unread_and_copied(desk, real, july, flights):
+def test_a_file_beyond_the_limit_is_refused_unread_and_copied(
+    desk: Any, real: Any, july: pd.DataFrame, flights: Any
+) -> None:
     body = real.csv(july) + b"\n" * (flights.limits.max_bytes - 100_000)
     record = desk.deliver(body)
     assert (record.state, codes(record.reasons)) == ("quarantined", ("TOO_LARGE",))
     assert desk.bytes_of(f"quarantine/flights/{record.batch_id}/original") == body
 
 
-def test_the_same_bytes_under_another_name_are_a_duplicate_and_wake_nobody(desk, real, july):
+def test_the_same_bytes_under_another_name_are_a_duplicate_and_wake_nobody(
+    desk: Any, real: Any, july: pd.DataFrame
+) -> None:
     first = desk.deliver(real.csv(july))
     told = len(desk.events)
     second = desk.deliver(real.csv(july), "again.csv")
@@ -100,7 +109,7 @@ def test_the_same_bytes_under_another_name_are_a_duplicate_and_wake_nobody(desk,
     assert len(desk.keys("validated/")) == 2
 
 
-def test_mended_bytes_are_taken_in_after_a_truncated_file(desk, real, july):
+def test_mended_bytes_are_taken_in_after_a_truncated_file(desk: Any, real: Any, july: pd.DataFrame) -> None:
     body = real.csv(july)
     cut = desk.deliver(body[: len(body) // 2], "july.csv")
     mended = desk.deliver(body, "july.csv")
@@ -108,7 +117,7 @@ def test_mended_bytes_are_taken_in_after_a_truncated_file(desk, real, july):
     assert cut.batch_id != mended.batch_id
 
 
-def test_one_delivery_announced_five_times_at_once_is_taken_in_once(desk, real, july):
+def test_one_delivery_announced_five_times_at_once_is_taken_in_once(desk: Any, real: Any, july: pd.DataFrame) -> None:
     key, version = desk.put(real.csv(july))
     with ThreadPoolExecutor(5) as pool:
         records = list(pool.map(lambda run: desk.take_in(key, version, run=f"run-{run}"), range(5)))
@@ -121,7 +130,7 @@ def test_one_delivery_announced_five_times_at_once_is_taken_in_once(desk, real, 
     assert {event.id for event in desk.events} == {desk.events[0].id}
 
 
-def test_the_same_bytes_landing_five_times_at_once_are_validated_once(desk, real, july):
+def test_the_same_bytes_landing_five_times_at_once_are_validated_once(desk: Any, real: Any, july: pd.DataFrame) -> None:
     landed = [desk.put(real.csv(july), f"copy-{number}.csv") for number in range(5)]
     with ThreadPoolExecutor(5) as pool:
         records = list(pool.map(lambda one: desk.take_in(*one), landed))
@@ -130,7 +139,9 @@ def test_the_same_bytes_landing_five_times_at_once_are_validated_once(desk, real
     assert desk.keys("landing/") == []
 
 
-def test_an_overwritten_object_is_read_by_the_version_that_was_announced(desk, real, july):
+def test_an_overwritten_object_is_read_by_the_version_that_was_announced(
+    desk: Any, real: Any, july: pd.DataFrame
+) -> None:
     older = real.csv(july)
     key, version = desk.put(older)
     _, newer_version = desk.put(real.csv(july.head(1200)))
@@ -142,14 +153,16 @@ def test_an_overwritten_object_is_read_by_the_version_that_was_announced(desk, r
     assert desk.keys("landing/") == []
 
 
-def test_the_newer_version_may_be_taken_in_first(desk, real, july):
+def test_the_newer_version_may_be_taken_in_first(desk: Any, real: Any, july: pd.DataFrame) -> None:
     key, version = desk.put(real.csv(july))
     _, newer_version = desk.put(real.csv(july.head(1200)))
     assert desk.take_in(key, newer_version).state == "validated"
     assert desk.take_in(key, version).state == "validated"
 
 
-def test_an_object_that_was_deleted_before_it_was_read_is_ignored_with_a_reason(desk, real, july):
+def test_an_object_that_was_deleted_before_it_was_read_is_ignored_with_a_reason(
+    desk: Any, real: Any, july: pd.DataFrame
+) -> None:
     key, version = desk.put(real.csv(july))
     s3().delete_object(Bucket=desk.bucket, Key=key)
     record = desk.take_in(key, version)
@@ -159,12 +172,14 @@ def test_an_object_that_was_deleted_before_it_was_read_is_ignored_with_a_reason(
     assert desk.take_in(key, version) == record
 
 
-def test_a_version_that_never_was_is_ignored_with_a_reason(desk):
+def test_a_version_that_never_was_is_ignored_with_a_reason(desk: Any) -> None:
     record = desk.take_in("landing/flights/never.csv")
     assert (record.state, codes(record.reasons)) == ("ignored", ("OBJECT_GONE",))
 
 
-def test_a_delivery_that_somebody_works_on_is_left_to_him_and_taken_over_by_his_successor(desk, real, july):
+def test_a_delivery_that_somebody_works_on_is_left_to_him_and_taken_over_by_his_successor(
+    desk: Any, real: Any, july: pd.DataFrame
+) -> None:
     key, version = desk.put(real.csv(july))
     steps = desk.steps()
     landed = steps.find(desk.bucket, "flights", key, version)
@@ -176,7 +191,7 @@ def test_a_delivery_that_somebody_works_on_is_left_to_him_and_taken_over_by_his_
     assert (taken.state, taken.owner) == ("validated", "successor")
 
 
-def test_the_same_bytes_are_judged_anew_when_they_were_refused_before(desk, real, july):
+def test_the_same_bytes_are_judged_anew_when_they_were_refused_before(desk: Any, real: Any, july: pd.DataFrame) -> None:
     """A suite may have been mended meanwhile: what was refused once is no duplicate."""
     body = real.csv(july.head(900))
     first, second = desk.deliver(body), desk.deliver(body, "again.csv")
@@ -185,7 +200,7 @@ def test_the_same_bytes_are_judged_anew_when_they_were_refused_before(desk, real
     assert len(desk.keys("quarantine/")) == 2
 
 
-def test_a_batch_leaves_quarantine_when_it_is_validated_later(desk, real, july):
+def test_a_batch_leaves_quarantine_when_it_is_validated_later(desk: Any, real: Any, july: pd.DataFrame) -> None:
     body = real.csv(july)
     batch = sha256(body).hexdigest()
     for name in ("original", "reasons.json"):
@@ -194,7 +209,7 @@ def test_a_batch_leaves_quarantine_when_it_is_validated_later(desk, real, july):
     assert desk.keys("quarantine/") == []
 
 
-def test_publishing_the_same_rows_twice_writes_the_same_bytes(desk, real, july):
+def test_publishing_the_same_rows_twice_writes_the_same_bytes(desk: Any, real: Any, july: pd.DataFrame) -> None:
     bad = july.copy()
     bad.loc[3, "wind_speed"] = 1048.36058
     record = desk.deliver(real.csv(bad))
@@ -209,7 +224,7 @@ def test_publishing_the_same_rows_twice_writes_the_same_bytes(desk, real, july):
     assert record.batch_id is not None
 
 
-def test_the_message_says_what_was_found_and_what_to_do_next(desk, july, real):
+def test_the_message_says_what_was_found_and_what_to_do_next(desk: Any, july: pd.DataFrame, real: Any) -> None:
     record = desk.deliver(real.csv(july.drop(columns="sched_dep_time")))
     assert record.message() == (
         f"Batch flights/{record.batch_id[:12]} is quarantined. MISSING_COLUMN sched_dep_time: found no such column, "
@@ -218,7 +233,7 @@ def test_the_message_says_what_was_found_and_what_to_do_next(desk, july, real):
     )
 
 
-def test_a_parquet_and_a_gzip_delivery_hold_the_same_data_as_the_csv(desk, real, july):
+def test_a_parquet_and_a_gzip_delivery_hold_the_same_data_as_the_csv(desk: Any, real: Any, july: pd.DataFrame) -> None:
     records = [
         desk.deliver(real.csv(july), "a.csv"),
         desk.deliver(real.parquet(july), "b.parquet"),
