@@ -59,6 +59,7 @@ def read(settings: Settings) -> Places:
 def _tasks(settings: Settings, definition: TaskDefinitionTypeDef, network: Network) -> EcsPool:
     container = definition["containerDefinitions"][0]
     options = container.get("logConfiguration", {}).get("options", {})
+    told = container.get("environment", [])  # the worker adds Prefect's address itself
     chosen = _listed(network.subnets)
     return EcsPool(
         cluster=settings.function_prefix,
@@ -69,10 +70,12 @@ def _tasks(settings: Settings, definition: TaskDefinitionTypeDef, network: Netwo
         security_groups=_listed(network.security_groups),
         assign_public_ip=network.public_ip or not chosen,
         log_group=options.get("awslogs-group", f"/ecs/{definition['family']}"),
-        family=definition["family"],
+        # The worker registers its own; under the stack's name it would stand in the way of the next one read here.
+        family=f"{settings.function_prefix}-run-flow",
         cpu=int(definition["cpu"]),
         memory=int(definition["memory"]),
         prefect_api_auth_string_secret_arn=network.prefect_auth_secret_arn,
+        env={item["name"]: item["value"] for item in told if not item["name"].startswith("PREFECT_")},
     )
 
 

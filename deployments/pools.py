@@ -9,7 +9,8 @@ missing pool with a default template that knows no function, cluster or role.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from importlib.resources import files
 from typing import Any
@@ -35,7 +36,7 @@ class LambdaPool:
 
 @dataclass(frozen=True)
 class EcsPool:
-    """Where the pool `ecs` runs its tasks. `cpu` is 1024 per core, `memory` in MB."""
+    """Where the pool `ecs` runs its tasks. `cpu` is 1024 per core, `memory` in MB, `env` what each task is told."""
 
     cluster: str
     image: str
@@ -49,6 +50,7 @@ class EcsPool:
     cpu: int = 1024
     memory: int = 4096
     prefect_api_auth_string_secret_arn: str | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
 
 
 class Change(StrEnum):

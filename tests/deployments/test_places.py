@@ -30,6 +30,10 @@ def task_definition(aws: Any) -> str:
             {
                 "name": "prefect",
                 "image": "registry/flows@sha256:1",
+                "environment": [
+                    {"name": "TROPISM_BUCKET", "value": "lake"},
+                    {"name": "PREFECT_API_URL", "value": "http://prefect/api"},
+                ],
                 "logConfiguration": {"logDriver": "awslogs", "options": {"awslogs-group": "/ecs/places-flows"}},
             }
         ],
@@ -46,11 +50,12 @@ def test_image_roles_and_size_are_those_of_the_task_definition(
 
     assert found.functions.function_name == "places-run-flow"
     assert found.tasks.image == "registry/flows@sha256:1"
-    assert (found.tasks.cluster, found.tasks.family) == ("places", "places-flows")
+    assert (found.tasks.cluster, found.tasks.family) == ("places", "places-run-flow")
     assert found.tasks.execution_role_arn == "arn:aws:iam::000000000000:role/execution"
     assert found.tasks.task_role_arn == "arn:aws:iam::000000000000:role/task"
     assert (found.tasks.cpu, found.tasks.memory) == (2048, 8192)
     assert (found.tasks.subnets, found.tasks.assign_public_ip) == (("subnet-a", "subnet-b"), False)
+    assert found.tasks.env == {"TROPISM_BUCKET": "lake"}
     assert found.tasks.log_group == "/ecs/places-flows"
 
 
