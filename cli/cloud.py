@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,6 +13,15 @@ from lifecycle.errors import LocalCloudError, UsageError
 
 if TYPE_CHECKING:
     from localcloud.address import LocalCloud
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """`down`: the folder of the local cloud, whether there was one, and whether it was forgotten."""
+
+    home: str
+    stopped: bool
+    wiped: bool
 
 
 def up(
@@ -50,7 +60,7 @@ def down(
     with output.progress("Stopping the local cloud", quiet=as_json):
         stop(wipe=wipe, home=home)
     if as_json:
-        output.emit({"home": str(home.path), "stopped": existed, "wiped": wipe})
+        output.emit(Stopped(str(home.path), existed, wipe))
     elif not existed:
         output.say(f"Nothing ran: there is no local cloud in {home.path}.")
     else:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 TIMEOUT_SECONDS = 10.0
 _PAGE = 200  # the server's own limit for one page of runs
+_TELLING = frozenset({"send-notification", "call-webhook"})
 ENDED_BADLY = frozenset({"FAILED", "CRASHED", "CANCELLED"})
 
 
@@ -49,6 +50,15 @@ class FailedAction:
     at: datetime
     automation: str
     reason: str
+
+
+@dataclass(frozen=True)
+class Automation:
+    """An automation; it `notifies` when one of its actions tells a person."""
+
+    name: str
+    enabled: bool
+    notifies: bool
 
 
 @dataclass(frozen=True)
@@ -114,14 +124,14 @@ class Orchestrator:
         pools = (WorkPool(pool["name"], pool["type"], self._online(pool["name"])) for pool in found)
         return tuple(sorted(pools, key=lambda pool: pool.name))
 
-    def deployments(self) -> tuple[str, ...]:
-        """Return the names of the deployments, sorted."""
-        return tuple(sorted(item["name"] for item in self._ask("POST", "/deployments/filter", {"limit": _PAGE})))
-
-    def automations(self) -> tuple[str, ...]:
-        """Return the names of the automations that are enabled, sorted."""
+    def automations(self) -> tuple[Automation, ...]:
+        """Return the automations, by name."""
         found = self._ask("POST", "/automations/filter", {"limit": _PAGE})
-        return tuple(sorted(item["name"] for item in found if item["enabled"]))
+        made = (
+            Automation(item["name"], item["enabled"], any(act["type"] in _TELLING for act in item["actions"]))
+            for item in found
+        )
+        return tuple(sorted(made, key=lambda automation: automation.name))
 
     def _online(self, pool: str) -> tuple[str, ...]:
         found = self._ask("POST", f"/work_pools/{pool}/workers/filter", {})

@@ -14,7 +14,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import typer
 
-from cli import batches, findings, history, models, predict, shapes, verify, why
+from cli import batches, cloud, demo, findings, history, models, predict, shapes, verify, why
 from cli.main import FAULT_OF_OURS, app
 from lifecycle.errors import TropismError
 
@@ -23,6 +23,8 @@ _DEEPER = "  "
 
 SHAPES: Mapping[str, tuple[tuple[str, object], ...]] = {
     "up": (("`up --json`", shapes.Services),),
+    "down": (("`down --json`", cloud.Stopped),),
+    "demo": (("`demo --json`", list[demo.Told]),),
     "status": (("`status PRODUCT --json`", shapes.ProductStatus), ("`status --json`", shapes.Overview)),
     "drop": (("`drop --json`, with or without `--wait`", list[shapes.Dropped]),),
     "predict": (

@@ -8,21 +8,42 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 from cli.context import Here
 from cli.findings import Finding, guarded, missing, notice, ok
 
+if TYPE_CHECKING:
+    from cli.orchestrator import Orchestrator
+
 POOLS = ("ecs", "lambda")
 RECENT = timedelta(hours=24)  # a working day's failures are worth a line, older ones are history
-_OFF = {"DO_NOT_TRACK", "MLFLOW_DISABLE_TELEMETRY"}
+_OFF = ("DO_NOT_TRACK", "MLFLOW_DISABLE_TELEMETRY")
 
 
 def look(here: Here) -> list[Finding]:
-    """Check every service; one that does not answer does not hide the others."""
-    found = guarded("bucket", lambda: [_bucket(here)])
+    """Check every service; one that does not answer does not hide the others, unless nothing runs at all."""
+    local = _local() if here.local else []
+    if any(finding.state == "missing" for finding in local):
+        return local
+    found = local + guarded("bucket", lambda: [_bucket(here)])
     found += guarded("Prefect", lambda: _prefect(here))
-    found += [_mlflow(here), _telemetry()]
-    return found
+    found += guarded("MLflow", lambda: [_mlflow(here)])
+    return [*found, _telemetry()]
+
+
+def _local() -> list[Finding]:
+    """Ask the local cloud's supervisor about each of its processes."""
+    from localcloud import address, health, supervision
+
+    cloud = address.load()
+    if not supervision.answers(cloud):
+        return [missing("local cloud", f"the one in {cloud.home.path} is stopped", "Run `tropism up`.")]
+    broken = sorted(name for name, works in health.statuses(cloud).items() if not works)
+    if broken:
+        logs = ", ".join(str(supervision.log_of(cloud, name)) for name in broken)
+        return [missing("local cloud", f"{', '.join(broken)} do not work; see {logs}", "Run `tropism up`.")]
+    return [ok("local cloud", f"every service in {cloud.home.path} works")]
 
 
 def _bucket(here: Here) -> Finding:
@@ -38,48 +59,54 @@ def _bucket(here: Here) -> Finding:
 def _prefect(here: Here) -> list[Finding]:
     prefect = here.prefect()
     server, client = prefect.version(), version("prefect")
-    same = server == client
-    found = [
-        ok("Prefect", f"{server} at {prefect.api}")
-        if same
-        else missing("Prefect", f"the server is {server}, this is {client}", f"Run both at {client}.")
-    ]
-    online = {pool.name: pool.online for pool in prefect.pools()}
-    for name in POOLS:
-        workers = online.get(name, ())
-        found.append(
-            ok(f"work pool {name}", f"{len(workers)} worker{'s' * (len(workers) != 1)} online")
-            if workers
-            else missing(
-                f"work pool {name}",
-                "no worker is online" if name in online else "there is no such pool",
-                "Run `tropism up`." if here.local else f"Start one: `prefect worker start --pool {name}`.",
-            )
-        )
-    return found + _automations(here)
+    found = [ok("Prefect", f"{server} at {prefect.api}")]
+    if server != client:
+        found = [missing("Prefect", f"the server is {server}, this is {client}", f"Run both at {client}.")]
+    workers = {pool.name: pool.online for pool in prefect.pools()}
+    found += [_pool(name, workers.get(name), local=here.local) for name in POOLS]
+    return [*found, _automations(prefect), _notifications(prefect)]
 
 
-def _automations(here: Here) -> list[Finding]:
-    prefect = here.prefect()
+def _pool(name: str, workers: tuple[str, ...] | None, *, local: bool) -> Finding:
+    if workers:
+        return ok(f"work pool {name}", f"online: {', '.join(workers)}")
+    found = "there is no such pool" if workers is None else "no worker is online, so its runs wait"
+    start = "Run `tropism up`." if local else f"Start one: `prefect worker start --pool {name} --type {name}`."
+    return missing(f"work pool {name}", found, start)
+
+
+def _automations(prefect: Orchestrator) -> Finding:
     failed = prefect.failed_actions(since=datetime.now(UTC) - RECENT)
     if failed:
         last = failed[0]
         said = f"{len(failed)} failed to act within a day; last {last.automation}: {last.reason}"
-        return [missing("automations", said, f"Look at {prefect.ui}/events, then deploy again with `tropism up`.")]
-    names = prefect.automations()
+        return missing("automations", said, f"See {prefect.ui}/events; then mend what the reason names.")
+    names = [automation.name for automation in prefect.automations() if automation.enabled]
     if not names:
-        return [missing("automations", "there are none, so no event wakes anything", "Run `tropism up`.")]
-    return [ok("automations", f"{len(names)} enabled, none failed to act within a day")]
+        return missing("automations", "none is enabled, so no event wakes anything", "Run `tropism up`.")
+    return ok("automations", f"{len(names)} enabled, none failed to act within a day")
+
+
+def _notifications(prefect: Orchestrator) -> Finding:
+    if any(automation.notifies for automation in prefect.automations()):
+        return ok("notifications", "an automation sends them")
+    return notice(
+        "notifications", "no automation tells anybody of a failure", f"Add one at {prefect.ui}/automations/create."
+    )
 
 
 def _mlflow(here: Here) -> Finding:
+    from tasks import registry
+
     uri = here.settings.mlflow_tracking_uri
     if uri is None:
         return missing("MLflow", "MLFLOW_TRACKING_URI is not set", "Run `tropism up`, or set it to your MLflow.")
-    return ok("MLflow", f"tracking at {uri}")
+    names = [name for name in here.products() if registry.model_aliases(name)]
+    return ok("MLflow", f"{uri} answers, {len(names)} products have a champion there")
 
 
 def _telemetry() -> Finding:
-    if any(os.environ.get(name, "").lower() in {"1", "true"} for name in _OFF):
+    on = [name for name in _OFF if os.environ.get(name, "").lower() not in {"1", "true"}]
+    if not on:
         return ok("telemetry", "off")
-    return notice("telemetry", "Prefect and MLflow may report usage", "Set DO_NOT_TRACK=1.")
+    return notice("telemetry", "Prefect and MLflow may report usage", f"Set {' and '.join(f'{n}=true' for n in on)}.")

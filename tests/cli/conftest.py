@@ -127,11 +127,9 @@ class World:
         key = delivery_key(record.product, record.delivery_id)
         assert objects.create(self.bucket, key, record.model_dump_json().encode()) is not None
 
-    def challenged(
-        self, version: str | None, batches: tuple[str, ...], challenge: Challenge | None = None
-    ) -> Challenge:
+    def challenged(self, version: str | None, batches: tuple[str, ...], **changes: Any) -> Challenge:
         """Record a training as the train flow does: the decision beside the model, and the ledger's entry."""
-        found = challenge or self.challenge(batches)
+        found = self.challenge(batches, **changes)
         objects.create(
             self.bucket,
             f"mlflow/{self.product}/{found.mlflow_run}/artifacts/decision.json",
