@@ -74,6 +74,12 @@ class Prefect:
         states = self.client.read_flow_run_states(flow_run_id)
         return [state.name or "" for state in sorted(states, key=lambda state: state.timestamp)]
 
+    def wait_until(self, happened: Callable[[], bool], seconds: float = 30) -> None:
+        end = time.monotonic() + seconds
+        while not happened():
+            assert time.monotonic() < end, f"did not happen within {seconds} s"
+            time.sleep(0.05)
+
     def wait(self, flow_run_id: UUID, *types: StateType, seconds: float = 30) -> State:
         """Wait until the run is in a state of one of the types; any final one without types."""
         end = time.monotonic() + seconds
@@ -181,7 +187,7 @@ def lambdas(
     environ = {name: prefect.environ[name] for name in ("PREFECT_API_URL", "DO_NOT_TRACK", "PYTHONPATH")}
     environ |= {"PREFECT_HOME": str(home), "EFFECTS": str(effects.file)}
 
-    def create(timeout: int = 60, memory: int = 512) -> str:
+    def create(timeout: int = 60, memory: int = 512, **more: str) -> str:
         name = f"run-flow-{uuid.uuid4().hex[:8]}"
         client.create_function(
             FunctionName=name,
@@ -191,7 +197,7 @@ def lambdas(
             Code={"ZipFile": archive.getvalue()},
             Timeout=timeout,
             MemorySize=memory,
-            Environment={"Variables": environ},
+            Environment={"Variables": environ | more},
         )
         client.put_function_event_invoke_config(FunctionName=name, MaximumRetryAttempts=0)
         return name

@@ -17,7 +17,6 @@ from prefect.states import Scheduled
 
 from worker import LambdaWorker
 from worker.configuration import LambdaJobConfiguration
-from worker.functions import ATTEMPTS
 
 pytestmark = pytest.mark.localcloud
 POOL = "lambda-tests"
@@ -118,12 +117,19 @@ def test_throttling_is_retried_and_then_accepted(prefect: Any, submit: Submit, s
     assert prefect.state(run.id).name == "Submitting"
 
 
+@pytest.fixture
+def three_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The waits between attempts are botocore's own and grow to 15 s over five."""
+    monkeypatch.setattr("worker.functions.ATTEMPTS", 3)
+
+
+@pytest.mark.usefixtures("three_attempts")
 def test_throttling_without_end_is_a_crash_with_a_message(prefect: Any, submit: Submit, stub: Stub) -> None:
     stub.answers = [(429, "TooManyRequestsException")]
     run = submit("completes", function_name="run-flow")
-    assert len(stub.bodies) == ATTEMPTS
+    assert len(stub.bodies) == 3
     assert prefect.state(run.id).type == StateType.CRASHED
-    assert "FunctionThrottledError: Lambda refused function run-flow:$LATEST 5 times" in prefect.state(run.id).message
+    assert "FunctionThrottledError: Lambda refused function run-flow:$LATEST 3 times" in prefect.state(run.id).message
 
 
 @pytest.mark.parametrize(
@@ -142,6 +148,7 @@ def test_a_refusal_is_a_crash_with_the_reason(
     assert expected in prefect.state(run.id).message
 
 
+@pytest.mark.usefixtures("three_attempts")
 def test_a_lambda_that_does_not_answer_is_a_crash_with_a_message(
     prefect: Any, submit: Submit, stub: Stub, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,14 +1,17 @@
 """The handler inside a genuine Lambda runtime, against a real Prefect server: every end a run can have."""
 
 import json
+import os
+import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import boto3
 import pytest
-from prefect.client.schemas.objects import StateType
-from prefect.states import AwaitingRetry, Cancelling, Pending
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.objects import StateType, TaskRun
+from prefect.states import AwaitingRetry, Cancelling, Crashed, Pending
 
 from worker.invocation import RunRequest
 
@@ -145,10 +148,10 @@ def test_a_run_that_is_cancelled_before_its_delivery_never_begins(
 def test_a_flow_that_would_outlast_the_function_is_crashed_before_it(
     flow: str, prefect: Any, lambdas: Any, effects: Any
 ) -> None:
-    function = lambdas.create(timeout=9)
+    function = lambdas.create(timeout=6)
     run, after = prefect.submitted(flow), prefect.submitted("completes")
     assert lambdas.invoke(function, event(run))["state"] == "Crashed"
-    assert prefect.state(run.id).message.startswith("Stopped 3 s before the time limit of Lambda. ")
+    assert prefect.state(run.id).message.startswith("Stopped 2 s before the time limit of Lambda. ")
     assert prefect.states(run.id)[-1] == "Crashed"
     assert lambdas.invoke(function, event(after))["state"] == "Completed"
     assert effects.process_of(run.id) == effects.process_of(after.id)
@@ -162,7 +165,7 @@ def test_a_timeout_of_the_run_itself_is_kept(prefect: Any, lambdas: Any, functio
 
 
 def test_a_flow_that_ignores_being_stopped_has_its_state_written_all_the_same(prefect: Any, lambdas: Any) -> None:
-    function = lambdas.create(timeout=9)
+    function = lambdas.create(timeout=6)
     run = prefect.submitted("ignores_being_stopped")
     answer = lambdas.invoke(function, event(run))
     assert "timed out" in answer["errorMessage"]
@@ -195,11 +198,62 @@ def test_variables_of_one_run_are_not_seen_by_the_next(prefect: Any, lambdas: An
     assert effects.of(run.id) == ["first"]
 
 
-def test_logs_have_arrived_when_the_invocation_ends(prefect: Any, lambdas: Any, function: str) -> None:
+def change_while_it_loads(prefect: Any, lambdas: Any, effects: Any, run: Any, *states: Any) -> tuple[str, Any]:
+    """Set states of a run between its claim and its beginning; give back the function and its answer."""
+    function = lambdas.create()
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(lambdas.invoke, function, event(run))
+        prefect.wait_until(lambda: effects.of(run.id) == ["loading"])
+        for state in states:
+            prefect.client.set_flow_run_state(run.id, state)
+        return function, answer.result(timeout=20)
+
+
+def test_a_run_that_is_submitted_again_while_its_flow_loads_is_begun_by_the_new_delivery_alone(
+    prefect: Any, lambdas: Any, effects: Any
+) -> None:
+    run = prefect.submitted("slow_to_load")
+    lost_and_again = (Crashed(message="declared lost"), AwaitingRetry(), Pending())
+    function, answer = change_while_it_loads(prefect, lambdas, effects, run, *lost_and_again)
+    assert answer["verdict"] == "skip"
+    assert effects.of(run.id) == ["loading"]
+    assert lambdas.invoke(function, event(prefect.client.read_flow_run(run.id)))["state"] == "Completed"
+    assert effects.of(run.id) == ["loading", "slow_to_load"]
+
+
+def test_a_run_that_is_cancelled_while_its_flow_loads_is_not_begun(prefect: Any, lambdas: Any, effects: Any) -> None:
+    run = prefect.submitted("slow_to_load")
+    _, answer = change_while_it_loads(prefect, lambdas, effects, run, Cancelling())
+    assert answer["state"] == "Cancelled"
+    assert effects.of(run.id) == ["loading"]
+
+
+def test_heartbeats_are_off_because_they_would_cost_a_second(prefect: Any, lambdas: Any, function: str) -> None:
+    run = prefect.submitted("heartbeat")
+    lambdas.invoke(function, event(run))
+    assert prefect.state(run.id).message == "None"
+
+
+def test_logs_and_task_states_arrive_although_the_environment_is_frozen_at_once(
+    prefect: Any, lambdas: Any, effects: Any
+) -> None:
+    function = lambdas.create(PREFECT_LOGGING_TO_API_BATCH_INTERVAL="60")  # seconds: sent when told to, only
     run = prefect.submitted("completes")
     lambdas.invoke(function, event(run))
-    messages = [log.message for log in prefect.client.read_logs() if log.flow_run_id == run.id]
+    process = effects.process_of(run.id)
+    os.kill(process, signal.SIGSTOP)  # what Lambda does between invocations
+    try:
+        of_run = FlowRunFilter(id=FlowRunFilterId(any_=[run.id]))
+        prefect.wait_until(lambda: [task.state_name for task in read_task_runs(prefect, of_run)] == ["Completed"])
+        messages = [log.message for log in prefect.client.read_logs() if log.flow_run_id == run.id]
+    finally:
+        os.kill(process, signal.SIGCONT)
     assert any(message.startswith("Finished in state Completed") for message in messages)
+
+
+def read_task_runs(prefect: Any, flow_runs: FlowRunFilter) -> Any:
+    answer = prefect.client.request("POST", "/task_runs/filter", json={"flow_runs": flow_runs.model_dump(mode="json")})
+    return [TaskRun.model_validate(task) for task in answer.json()]
 
 
 def test_an_event_that_is_no_request_is_refused_with_a_sentence(lambdas: Any, function: str) -> None:

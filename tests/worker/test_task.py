@@ -46,9 +46,9 @@ def test_a_task_that_was_started_twice_executes_once_and_both_end_well(
 def test_a_killed_task_leaves_the_run_to_be_found_and_its_resubmission_runs_again(
     prefect: Any, start: Start, effects: Any
 ) -> None:
-    run = prefect.submitted("sleeps", {"seconds": 3})
+    run = prefect.submitted("sleeps", {"seconds": 2})
     process = start(run.id)
-    prefect.wait(run.id, StateType.RUNNING, seconds=60)
+    prefect.wait_until(lambda: effects.of(run.id) == ["sleeps"], seconds=60)
     process.send_signal(signal.SIGKILL)
     assert process.wait(10) == -signal.SIGKILL
     assert prefect.state(run.id).type == StateType.RUNNING
@@ -78,6 +78,12 @@ def test_a_cancelled_task_is_cancelled_and_ends_well(prefect: Any, start: Start)
     assert process.wait(30) == 0
     assert time.monotonic() - began < 15
     assert prefect.state(run.id).type == StateType.CANCELLED
+
+
+def test_heartbeats_stay_on_because_a_task_has_no_time_limit(prefect: Any, start: Start) -> None:
+    run = prefect.submitted("heartbeat")
+    assert start(run.id).wait(60) == 0
+    assert int(prefect.state(run.id).message) > 0
 
 
 def test_a_flow_that_cannot_be_loaded_ends_with_a_failure(prefect: Any, start: Start) -> None:

@@ -7,7 +7,9 @@ import sys
 import time
 from pathlib import Path
 
-from prefect import flow, task
+from prefect import State, flow, task
+from prefect.settings import get_current_settings
+from prefect.states import Completed
 
 
 def _effect(name: str) -> None:
@@ -77,3 +79,23 @@ def ignores_being_stopped(seconds: float = 60) -> None:
 @flow
 def reads_environment() -> None:
     _effect(os.environ["STAGE"])
+
+
+@flow
+def heartbeat() -> State:
+    return Completed(message=str(get_current_settings().flows.heartbeat_frequency))
+
+
+def __getattr__(name: str) -> object:
+    """Load one flow slowly, as a flow does that imports much."""
+    if name != "slow_to_load":
+        raise AttributeError(name)
+    _effect("loading")
+    time.sleep(1.5)
+
+    @flow(name="slow-to-load")
+    def slow_to_load() -> None:
+        _effect("slow_to_load")
+
+    globals()[name] = slow_to_load
+    return slow_to_load
