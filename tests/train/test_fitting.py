@@ -1,0 +1,65 @@
+"""The same rows make the same bytes; the better candidate is chosen before anybody looks at the holdout."""
+
+import numpy as np
+import pytest
+
+from lifecycle.columns import Column
+from lifecycle.features import FeatureSpec, fit
+from lifecycle.spec import Product, parse
+from lifecycle.training import Candidate
+from tasks.training import Data, Fitted, choose, fit_candidate, gains, predict
+from tests.train.conftest import PRODUCT, orders
+
+
+def data(seed: int = 0, rows: int = 1200) -> Data:
+    frame = orders(seed, rows)
+    spec = FeatureSpec((Column("weight", "double"), Column("city", "string")), ("weight",), {"city": 10})
+    columns = {name: frame[name].to_numpy() for name in ("weight", "city")}
+    fitted = fit(spec, columns)
+    return Data(fitted.transform(columns), frame["returned"].to_numpy(np.float64), fitted)
+
+
+def product(text: str = PRODUCT) -> Product:
+    return parse(text, source="product.yaml")
+
+
+FIT, STOP = np.arange(900), np.arange(900, 1000)
+WHOLE = Candidate("all", FIT, np.arange(1000))
+
+
+def test_fitting_again_makes_the_same_bytes() -> None:
+    first, again = (fit_candidate(product(), data(), WHOLE, STOP) for _ in range(2))
+    assert first == again
+    other = fit_candidate(product(PRODUCT.replace("max_rounds: 30", "max_rounds: 30, seed: 18")), data(), WHOLE, STOP)
+    assert other.model != first.model
+
+
+def test_the_final_model_saw_the_early_stopping_rows_and_no_later_ones() -> None:
+    shown, hidden = data(), data()
+    hidden.labels[1000:] = 1 - hidden.labels[1000:]
+    assert fit_candidate(product(), shown, WHOLE, STOP) == fit_candidate(product(), hidden, WHOLE, STOP)
+    hidden.labels[STOP[:50]] = 1 - hidden.labels[STOP[:50]]
+    assert fit_candidate(product(), shown, WHOLE, STOP).model != fit_candidate(product(), hidden, WHOLE, STOP).model
+
+
+def test_a_model_answers_missing_and_unseen_values() -> None:
+    fitted, seen = fit_candidate(product(), data(), WHOLE, STOP), data()
+    matrix = seen.features.transform(
+        {"weight": np.array([np.nan, 5.0]), "city": np.array([None, "Atlantis"], dtype=object)}
+    )
+    answers = predict(fitted.model, matrix)
+    assert ((answers > 0) & (answers < 1)).all()
+
+
+def test_gains_are_shares_of_named_features() -> None:
+    found = gains(fit_candidate(product(), data(), WHOLE, STOP).model)
+    assert set(found) <= {"weight", "city"}
+    assert sum(found.values()) == pytest.approx(1)
+    assert list(found.values()) == sorted(found.values(), reverse=True)
+
+
+def test_the_better_candidate_on_the_early_stopping_rows_is_chosen_and_the_first_of_equals() -> None:
+    scored = {"all": 0.70, "recent": 0.72, "same": 0.72, "broken": float("nan")}
+    fitted = [Fitted(name, b"", 1, score, 1) for name, score in scored.items()]
+    assert choose("auc", fitted).name == "recent"
+    assert choose("rmse", fitted).name == "all"
