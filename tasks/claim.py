@@ -65,6 +65,12 @@ def leave_turn(bucket: str, product: str, owner: str, *, finished: bool = True) 
     raise _contended(product)
 
 
+def trainer(bucket: str, product: str) -> str | None:
+    """Return the flow run that has the turn to train, or None when nobody has it. Reads only."""
+    found, _ = _read(bucket, product)
+    return found.owner if found is not None and found.state == "training" else None
+
+
 def _read(bucket: str, product: str) -> tuple[Turn | None, str | None]:
     stored = objects.read(bucket, turn_key(product))
     if stored is None:

@@ -1,0 +1,82 @@
+"""Wake whom an event failed to wake: ingest, train, release. Not a flow; the sweep's hands for what was missed.
+
+Waking is telling again, by an event of its own id: the run that follows has its cause in an automation like any
+other. Nobody is woken who already works.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flows.mending import Place
+from lifecycle.events import BatchLanded, ModelChallenged, RetrainRequested
+from lifecycle.lost import Run, busy_with
+from lifecycle.repair import WakeIngest, WakeTrain, is_covered, missed_deliveries, missed_release, missed_training
+from tasks import claim, control, events, ledger, missed
+from tasks.snapshot import take_snapshot
+
+# One sweep wakes no more ingests than this; the next comes soon, and a burst wants a queue, not a flood.
+_DELIVERIES = 100
+
+
+def wake_ingest(place: Place, product: str, active: tuple[Run, ...]) -> Iterator[str]:
+    """Tell again of landed objects that nobody works on."""
+    working = busy_with(active, "ingest", product)
+    keys = frozenset(str(run.parameters.get("key")) for run in working)
+    landed = missed.landed(place.bucket, product, limit=10 * _DELIVERIES)
+    for wake in missed_deliveries(landed, keys, place.now, limit=_DELIVERIES):
+        place.step("tell again of a delivery", events.send, _landed(place, product, wake))
+        yield f"{product}: told again (attempt {wake.attempt}) that {wake.landed.key!r} landed."
+
+
+def wake_train(place: Place, product: str, active: tuple[Run, ...]) -> Iterator[str]:
+    """Ask for a training of batches that no challenge was made from."""
+    if busy_with(active, "train", product):
+        return
+    found, entries = missed.validated(place.bucket, product), ledger.entries(place.bucket, product)
+    if is_covered(found.batch_ids, entries):
+        return
+    digest = take_snapshot(place.bucket, product).digest
+    wake = missed_training(digest, found.newest, entries, place.now)
+    if wake is not None:
+        yield _ask(place, product, wake)
+
+
+def wake_release(place: Place, product: str, active: tuple[Run, ...]) -> Iterator[str]:
+    """Tell again of a model that passed the gate and was never released; a stale comparison is made again."""
+    if busy_with(active, "release", product) or busy_with(active, "train", product):
+        return
+    record = control.read(place.bucket, product).record
+    wake = missed_release(record, ledger.entries(place.bucket, product), place.now)
+    if isinstance(wake, WakeTrain):
+        yield _ask(place, product, wake)
+    elif wake is not None:
+        event = ModelChallenged(product=product, version=wake.model_version, bundle=wake.bundle, attempt=wake.attempt)
+        place.step("tell again of a challenger", events.send, event)
+        yield f"{product}: told again (attempt {wake.attempt}) that model {wake.model_version} passed the gate."
+
+
+def _ask(place: Place, product: str, wake: WakeTrain) -> str:
+    event = RetrainRequested(
+        product=product,
+        cause=wake.cause,
+        request_id=wake.request,
+        attempt=wake.attempt,
+        retry_of=claim.trainer(place.bucket, product),  # nobody trains, so whoever still has the turn is dead
+    )
+    place.step("ask for a training", events.send, event)
+    return f"{product}: asked for a training (attempt {wake.attempt}): {wake.cause}, {wake.request}."
+
+
+def _landed(place: Place, product: str, wake: WakeIngest) -> BatchLanded:
+    landed = wake.landed
+    return BatchLanded(
+        product=product,
+        bucket=place.bucket,
+        key=landed.key,
+        object_version=landed.object_version,
+        etag=landed.etag,
+        size=landed.size,
+        attempt=wake.attempt,
+        retry_of=landed.owner,
+    )

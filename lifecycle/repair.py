@@ -1,0 +1,187 @@
+"""What was missed, and what disagrees: the sweep's decisions about a product. Pure.
+
+Events only wake. Whoever should have been woken and was not is found here by what lies in the bucket, the ledger
+and the control record, and woken again, ever more rarely. Lost runs are `lifecycle/lost.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from lifecycle.batch import shown
+from lifecycle.control import ControlRecord, promotion_key
+from lifecycle.keys import is_marker
+from lifecycle.ledger import Decision
+
+# An event becomes a run within a second, a cold run begins within ten: what waits longer was missed.
+GRACE = timedelta(seconds=20)
+# A change of champion takes seconds; a run that still works on it is looked for besides.
+UNSETTLED = timedelta(seconds=30)
+
+
+@dataclass(frozen=True)
+class Landed:
+    """An object that lies in the landing zone; `owner` is the flow run that claimed it, if any."""
+
+    key: str
+    object_version: str | None
+    etag: str
+    size: int
+    landed_at: datetime
+    owner: str | None = None
+
+
+@dataclass(frozen=True)
+class WakeIngest:
+    """Tell again that an object landed. `attempt` counts how often it should have been told by now."""
+
+    landed: Landed
+    attempt: int
+
+
+@dataclass(frozen=True)
+class WakeTrain:
+    """Ask for a training. `request` names the wish, `attempt` counts how often it should have been uttered."""
+
+    cause: Literal["untrained_batches", "stale_comparison"]
+    request: str
+    attempt: int
+
+
+@dataclass(frozen=True)
+class WakeRelease:
+    """Tell again that a model passed the gate."""
+
+    model_version: str
+    bundle: str
+    attempt: int
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """Two records of what serves disagree; the control record is right. `occasion` tells one time from another."""
+
+    what: Literal["function_alias", "endpoint", "model_alias"]
+    found: str
+    expected: str
+    occasion: str
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What the world says beside the control record; None where there is nothing."""
+
+    alias_version: str | None
+    alias_revision: str | None
+    mixed: bool
+    endpoint_model: str | None
+    endpoint_version: str | None
+    registry_model: str | None
+
+
+def attempts(waited: timedelta) -> int:
+    """Count how often somebody should have been woken by now: after 20 s, 40 s, 80 s, ever twice as late.
+
+    Never zero: an attempt of its own number is an event of its own id, which the server does not take for a
+    repeat; the same number is the same event, so two sweeps wake once.
+    """
+    return max(1, int(max(waited, GRACE) / GRACE).bit_length())
+
+
+def missed_deliveries(
+    landed: Iterable[Landed], active: frozenset[str], now: datetime, *, limit: int
+) -> tuple[WakeIngest, ...]:
+    """Return the objects that nobody works on. `active`: keys that an unfinished run was started for."""
+    waiting = sorted(landed, key=lambda item: (item.landed_at, item.key))
+    return tuple(
+        WakeIngest(item, attempts(now - item.landed_at))
+        for item in waiting
+        if not is_marker(item.key) and item.key not in active and now - item.landed_at >= GRACE
+    )[:limit]
+
+
+def is_covered(batches: Iterable[str], entries: Sequence[Decision]) -> bool:
+    """Say whether the last challenge names every batch, by its shortened id: then nobody has to read the manifests."""
+    last = next((entry for entry in reversed(entries) if entry.action == "challenge"), None)
+    named = set(str(last.evidence.get("batches", "")).split(",")) if last else set()
+    return all(shown(batch) in named for batch in batches)
+
+
+def missed_training(
+    snapshot: str, newest: datetime | None, entries: Sequence[Decision], now: datetime
+) -> WakeTrain | None:
+    """Ask for a training when no challenge in the ledger was made from the batches there are now.
+
+    Args:
+        snapshot: Digest of the validated batches.
+        newest: When the newest of them landed; None when there are none.
+        entries: The ledger.
+        now: The time.
+
+    """
+    if newest is None or now - newest < GRACE:
+        return None
+    if any(entry.action == "challenge" and entry.evidence.get("snapshot") == snapshot for entry in entries):
+        return None
+    return WakeTrain("untrained_batches", f"snapshot/{snapshot}", attempts(now - newest))
+
+
+def missed_release(record: ControlRecord, entries: Sequence[Decision], now: datetime) -> WakeRelease | WakeTrain | None:
+    """Return what to do about the newest model that passed the gate and was never released.
+
+    One that was compared with a model that no longer serves has to be compared again.
+    """
+    passed = [entry for entry in entries if entry.action == "challenge" and entry.evidence.get("verdict") == "promote"]
+    if not passed or record.frozen or record.release is not None:
+        return None
+    newest = passed[-1]
+    serving = record.champion.model_version if record.champion else None
+    if newest.to is None or now - newest.at < GRACE or promotion_key(newest.to) in {entry.key for entry in entries}:
+        return None
+    if serving is not None and int(newest.to) <= int(serving):
+        return None
+    times = attempts(now - newest.at)
+    if newest.from_ == serving:
+        return WakeRelease(newest.to, str(newest.evidence.get("bundle")), times)
+    later = entries[entries.index(newest) + 1 :]
+    if any(entry.action == "challenge" and entry.from_ == serving for entry in later):
+        return None
+    return WakeTrain("stale_comparison", f"{newest.to}/{serving or 'none'}", times)
+
+
+def unfinished_change(record: ControlRecord, now: datetime) -> Literal["moving", "rolling_back"] | None:
+    """Say which kind of change of champion was left half done, or None."""
+    if record.release is None or record.updated_at is None or now - record.updated_at < UNSETTLED:
+        return None
+    return record.release.state
+
+
+def divergences(record: ControlRecord, observed: Observed, now: datetime) -> tuple[Divergence, ...]:
+    """Compare what serves with the control record. A record whose change is under way is not compared."""
+    champion, found = record.champion, []
+    if record.release is not None:
+        return ()
+    if champion is not None:
+        alias = observed.alias_version if not observed.mixed else f"{observed.alias_version} and others"
+        if alias != champion.function_version:
+            occasion = observed.alias_revision or f"{now:%Y-%m-%dT%H}"
+            found.append(Divergence("function_alias", str(alias), str(champion.function_version), occasion))
+        elif (observed.endpoint_model, observed.endpoint_version) != (
+            champion.model_version,
+            champion.function_version,
+        ):
+            says = f"model {observed.endpoint_model}, function version {observed.endpoint_version}"
+            expected = f"model {champion.model_version}, function version {champion.function_version}"
+            found.append(Divergence("endpoint", says, expected, f"{now:%Y-%m-%dT%H}"))
+    wanted = champion.model_version if champion else None
+    if observed.registry_model != wanted:
+        found.append(Divergence("model_alias", str(observed.registry_model), str(wanted), f"{now:%Y-%m-%dT%H}"))
+    return tuple(found)
+
+
+def repair_key(record: ControlRecord, divergence: Divergence) -> str:
+    """Return the ledger key of a repair: the same disagreement, seen twice, is entered once."""
+    return f"repair/{divergence.what}/{record.revision}/{divergence.found}/{divergence.occasion}"
