@@ -1,6 +1,7 @@
 """What Prefect would ignore with exit code 0 is refused here, each with one sentence that names the place."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +24,10 @@ def refusal(checkout: Any) -> str:
 
 def test_the_manifest_as_it_is_has_no_fault(checkout: Callable[..., Any]) -> None:
     assert refusal(checkout()) == ""
+
+
+def test_the_manifest_and_the_flows_of_this_repository_belong_together() -> None:
+    assert faults(load(Path(__file__).parents[2] / "prefect.yaml", {})) == ()
 
 
 @pytest.mark.parametrize(
