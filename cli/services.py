@@ -23,22 +23,29 @@ _OFF = ("DO_NOT_TRACK", "MLFLOW_DISABLE_TELEMETRY")
 
 def look(here: Here) -> list[Finding]:
     """Check every service; one that does not answer does not hide the others, unless nothing runs at all."""
-    local = _local() if here.local else []
-    if any(finding.state == "missing" for finding in local):
-        return local
-    found = local + guarded("bucket", lambda: [_bucket(here)])
+    if here.local and (stopped := _stopped()) is not None:
+        return [stopped]
+    found = guarded("local cloud", _local) if here.local else []
+    found += guarded("bucket", lambda: [_bucket(here)])
     found += guarded("Prefect", lambda: _prefect(here))
     found += guarded("MLflow", lambda: [_mlflow(here)])
     return [*found, _telemetry()]
 
 
+def _stopped() -> Finding | None:
+    from localcloud import address, supervision
+
+    cloud = address.load()
+    if supervision.answers(cloud):
+        return None
+    return missing("local cloud", f"the one in {cloud.home.path} is stopped", "Run `tropism up`.")
+
+
 def _local() -> list[Finding]:
-    """Ask the local cloud's supervisor about each of its processes."""
+    """Ask each of the local cloud's services whether it works."""
     from localcloud import address, health, supervision
 
     cloud = address.load()
-    if not supervision.answers(cloud):
-        return [missing("local cloud", f"the one in {cloud.home.path} is stopped", "Run `tropism up`.")]
     broken = sorted(name for name, works in health.statuses(cloud).items() if not works)
     if broken:
         logs = ", ".join(str(supervision.log_of(cloud, name)) for name in broken)
