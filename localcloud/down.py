@@ -16,8 +16,8 @@ from localcloud.address import Home, LocalCloud, find
 from localcloud.processes import INSTANCE, members
 
 _GRACE_SECONDS = 3.0
-_KEPT = ("cloud-venv", "cloud-venv.lock", ".lock")
-"""What a wipe leaves: the emulator's environment is software, not state, and the lock is held."""
+_OURS = ("aws", "client", "logs", "mlflow.db*", "prefect", "run", "s3", "workers", "bootstrap.*", "local.*")
+"""What a wipe deletes, and nothing else: whoever names a folder of theirs as TROPISM_HOME keeps what is in it."""
 
 
 def down(*, wipe: bool = False, home: Home | None = None) -> None:
@@ -73,9 +73,7 @@ def _signal(process: psutil.Process, *, kill: bool) -> None:
 
 
 def _forget(home: Home) -> None:
-    for entry in home.path.iterdir() if home.path.exists() else ():
-        if entry.name in _KEPT:
-            continue
+    for entry in [found for pattern in _OURS for found in home.path.glob(pattern)]:
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry)
         else:

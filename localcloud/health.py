@@ -26,7 +26,7 @@ _BACKOFF_SECONDS = 4.0
 """Two failed starts take about so long: the supervisor waits a second after the first, two after the second."""
 _TAIL_LINES = 15
 _UNREACHABLE = (OSError, http.client.HTTPException, ValueError)
-_NAMES: Mapping[str, str] = {
+NAMES: Mapping[str, str] = {
     "engine": "process engine",
     "emulator": "AWS emulator",
     "prefect": "Prefect server",
@@ -83,7 +83,7 @@ def require_port(cloud: LocalCloud, service: str) -> None:
     if port is None or _is_free(port):
         return
     raise LocalCloudError(
-        f"Port {port}, which the {_NAMES[service]} needs, is taken.",
+        f"Port {port}, which the {NAMES[service]} needs, is taken.",
         detail=f"{_holder(port)} listens on it.",
         resolution=f"Stop that process, or choose another port: TROPISM_{service.upper()}_PORT=… tropism up",
     )
@@ -94,7 +94,7 @@ def _failure(cloud: LocalCloud, supervised: Supervised, what: str) -> LocalCloud
     tail = log.read_text(errors="replace").splitlines()[-_TAIL_LINES:] if log.exists() else []
     said = "\n".join(tail) or "(nothing)"
     return LocalCloudError(
-        f"The {_NAMES[supervised.name]} {what}.",
+        f"The {NAMES[supervised.name]} {what}.",
         detail=f"The supervisor says {supervised.state}: {supervised.said}. The end of its log:\n{said}\n",
         resolution=f"The whole log is {log}. After mending, run: tropism up",
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 from lifecycle.errors import TropismError
@@ -41,21 +41,26 @@ def up(*, fresh: bool = False, home: Home | None = None, progress: Progress = la
         emulator_binary = runtime_emulator()
         cloud = settle(home, os.environ)
         _supervise(cloud, emulator_binary, progress)
-        _run(cloud, _START_SECONDS, progress)
+        for name in _START_SECONDS:
+            supervision.start(cloud, name)
+        _run(cloud, ("engine", "emulator"), progress)
+        # The Prefect server takes its time; the stack and MLflow's tables do not need it.
         bring_stack(cloud, progress)
         make_tables(cloud, progress)
+        _run(cloud, ("prefect",), progress)
         deploy_flows(cloud, progress)
-        _run(cloud, dict.fromkeys(worker_names().values(), _WORKER_SECONDS), progress)
+        _run(cloud, worker_names().values(), progress)
     return cloud
 
 
-def _run(cloud: LocalCloud, seconds: Mapping[str, float], progress: Progress) -> None:
+def _run(cloud: LocalCloud, names: Iterable[str], progress: Progress) -> None:
     """Start what does not run, all at once, and wait until each works."""
-    for name in seconds:
+    chosen = tuple(names)
+    for name in chosen:
         supervision.start(cloud, name)
-    for name, most in seconds.items():
-        progress(f"Waiting for the {name}")
-        health.wait(cloud, name, most)
+    for name in chosen:
+        progress(f"Waiting for the {health.NAMES[name]}")
+        health.wait(cloud, name, _START_SECONDS.get(name, _WORKER_SECONDS))
 
 
 def _supervise(cloud: LocalCloud, emulator_binary: Path, progress: Progress) -> None:
