@@ -50,8 +50,8 @@ START = datetime(2013, 1, 1, tzinfo=UTC)
 Change = Callable[[pd.DataFrame], pd.DataFrame]
 
 
-# MLflow 3.17 asks SQLAlchemy 2.1 for something that goes away; it is MLflow's to change.
-_VENDORS_OWN = "ignore:The ``noload`` loader strategy is deprecated"
+# MLflow 3.17 and Prefect's server ask SQLAlchemy 2.1 for what goes away; it is theirs to change.
+_VENDORS_OWN = "ignore::sqlalchemy.exc.SADeprecationWarning"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -57,6 +57,7 @@ def test_a_challenger_of_a_changed_world_is_promoted_against_the_champion_on_the
     assert told.champion is not None
     assert told.challenger is not None
     assert told.improvement == pytest.approx(told.challenger - told.champion)
+    assert told.champion != decided("1").judgement.challenger
     assert "champion" in steps.pages[0]
 
 
@@ -145,6 +146,13 @@ def test_features_their_own_suite_refuses_make_no_model(shop: Shop) -> None:
     assert isinstance(event, ModelRefused)
     assert (event.version, event.outcome) == (None, "undecidable")
     assert event.reasons[0].startswith("FEATURES_REFUSED")
+
+
+def test_features_are_fitted_on_the_rows_before_the_holdout_only(shop: Shop, tmp_path: Path) -> None:
+    shop.publish(0, change=lambda frame: frame.assign(city=frame["city"].where(frame.index < 600, "Oslo")))
+    shop.train()
+    levels = registry.fetch_bundle("shop", "1", tmp_path).features.levels["city"]
+    assert levels == ("Graz", "Köln", "Ulm")
 
 
 def test_nothing_validated_says_what_to_bring(shop: Shop) -> None:
