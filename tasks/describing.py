@@ -48,6 +48,7 @@ _CODES = (
 )
 _MOST_LISTED = 20
 _DIGITS = 6
+_SEPARATED = 10_000  # a year reads as a year, a count as a count
 
 
 def code_of(rule: Rule) -> Code:
@@ -60,7 +61,8 @@ def expected(rule: Rule) -> str:
     kwargs, mostly = rule.kwargs, rule.kwargs.get("mostly")
     tolerance = "" if mostly in (None, 1, 1.0) else f", {mostly:.1%} of the rows at least"
     if "null" in rule.type:
-        return f"{'no value' if rule.type.endswith('to_be_null') else 'a value'} in every row{tolerance}"
+        where = f"{mostly:.1%} of the rows at least" if tolerance else "every row"
+        return f"{'no value' if rule.type.endswith('_to_be_null') else 'a value'} in {where}"
     if "regex" in kwargs:
         return f"text like {kwargs['regex']}{tolerance}"
     if "value_set" in kwargs:
@@ -112,9 +114,9 @@ def _between(low: object, high: object) -> str:
 def _number(value: object) -> str:
     if isinstance(value, str) or value is None:
         return str(value)
-    if isinstance(value, int) or float(value).is_integer():  # type: ignore[arg-type]
-        return f"{int(value):,}"  # type: ignore[call-overload]
-    return f"{float(value):,.{_DIGITS}g}"  # type: ignore[arg-type]
+    number = float(value)  # type: ignore[arg-type]
+    separator = "," if abs(number) >= _SEPARATED else ""
+    return f"{int(number):{separator}}" if number.is_integer() else f"{number:{separator}.{_DIGITS}g}"
 
 
 def _listed(values: list[Any]) -> str:

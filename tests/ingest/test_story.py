@@ -57,7 +57,7 @@ def test_two_defective_rows_go_to_quarantine_as_they_were_delivered_and_the_rest
     record = desk.deliver(real.csv(bad))
     assert (record.state, record.rows) == ("validated", RowCounts(1500, 1498, 2))
     assert [str(reason) for reason in record.reasons] == [
-        "RANGE wind_speed: found 1,048.36, expected 0 to 150 (2 rows)."
+        "RANGE wind_speed: found 1048.36, expected 0 to 150 (2 rows)."
     ]
     prefix = f"quarantine/flights/{record.batch_id}/"
     assert desk.keys(prefix) == [f"{prefix}reasons.json", f"{prefix}rows.parquet"]
