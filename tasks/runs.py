@@ -5,7 +5,7 @@ Only runs with the tag `recoverable` are looked at. Whether a run is dead is `li
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -24,6 +24,7 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.sorting import FlowRunSort
+from prefect.events import Event
 from prefect.events.filters import EventFilter, EventNameFilter, EventOccurredFilter
 from prefect.exceptions import Abort, ObjectNotFound, PrefectHTTPStatusError
 from prefect.states import Crashed
@@ -35,6 +36,7 @@ from lifecycle.lost import Notice, Run, rerun_key
 
 RECOVERABLE = "recoverable"
 _LIMIT = 200  # one page of the server; more than that are lost only when everything is
+_EVENT_LIMIT, _EVENT_PAGES = 50, 10  # the server gives fifty events at a time
 _OPEN = (StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING, StateType.CANCELLING, StateType.PAUSED)
 
 
@@ -69,8 +71,7 @@ def notices(now: datetime, look_back: timedelta) -> dict[str, Notice]:
         occurred=EventOccurredFilter(since=now - look_back, until=now + timedelta(minutes=1)),
     )
     with _client() as client:
-        page = client.read_events(wanted, limit=_LIMIT)
-    found = (event.payload for event in reversed(page.events))
+        found = [event.payload for event in reversed(_events(client, wanted))]
     return {
         str(payload["flow_run_id"]): Notice(
             str(payload["flow_run_id"]), str(payload.get("process", "")), str(payload.get("cause", ""))
@@ -119,6 +120,18 @@ def _client() -> Iterator[SyncPrefectClient]:
             detail=f"{type(error).__name__}: {str(error)[:300]}",
             resolution="See what is down with `tropism doctor`.",
         ) from error
+
+
+def _events(client: SyncPrefectClient, wanted: EventFilter) -> Sequence[Event]:
+    """Read the newest matching events, the newest first, a bounded number of pages."""
+    page = client.read_events(wanted, limit=_EVENT_LIMIT)
+    found = list(page.events)
+    for _ in range(_EVENT_PAGES - 1):
+        if page.next_page is None:
+            break
+        page = client.read_events_page(str(page.next_page))
+        found.extend(page.events)
+    return found
 
 
 def _runs(client: SyncPrefectClient, wanted: FlowRunFilter) -> tuple[Run, ...]:

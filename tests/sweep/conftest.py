@@ -1,0 +1,6 @@
+"""Shares the worker tests' Prefect server and the release tests' functions and registry."""
+
+from tests.release.conftest import bundles, house, listener, registry_uri
+from tests.worker.conftest import prefect
+
+__all__ = ["bundles", "house", "listener", "prefect", "registry_uri"]

@@ -1,0 +1,197 @@
+import hashlib
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from lifecycle.control import Actor, Contender, ControlRecord, empty, intend_roll_back, promote, settle
+from lifecycle.control import Wish as RollbackWish
+from lifecycle.ledger import Decision
+from lifecycle.repair import (
+    Landed,
+    Observed,
+    WakeRelease,
+    WakeTrain,
+    attempts,
+    divergences,
+    is_covered,
+    missed_deliveries,
+    missed_release,
+    missed_training,
+    repair_key,
+    unfinished_change,
+)
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+LONG_AGO = NOW - timedelta(minutes=10)
+BY = Actor("test", LONG_AGO)
+
+
+def digest(version: str) -> str:
+    return hashlib.sha256(version.encode()).hexdigest()
+
+
+def contender(version: str) -> Contender:
+    return Contender(
+        model_version=version,
+        bundle=digest(version),
+        function_version=f"1{version}",
+        mlflow_run="run",
+        since=LONG_AGO,
+        reason="better",
+    )
+
+
+def serving(*versions: str) -> ControlRecord:
+    record = empty("flights")
+    for version in versions:
+        record = settle(promote(record, contender(version), BY).record, BY).record
+    return record
+
+
+def challenge(version: str | None, champion: str | None, verdict: str = "promote", age: float = 600) -> Decision:
+    return Decision(
+        at=NOW - timedelta(seconds=age),
+        actor="train",
+        cause="batch.validated",
+        action="challenge",
+        from_=champion,
+        to=version,
+        reason="judged",
+        evidence={"verdict": verdict, "bundle": "b", "snapshot": f"snap-{version}", "batches": "aaa,bbb"},
+        key=f"challenge/{version}/{champion}",
+    )
+
+
+def promotion(version: str) -> Decision:
+    return replace_action(challenge(version, None), "promote", f"promote/{version}")
+
+
+def replace_action(decision: Decision, action: str, key: str) -> Decision:
+    return decision.model_copy(update={"action": action, "key": key})
+
+
+@pytest.mark.parametrize(
+    ("seconds", "times"), [(0, 1), (19, 1), (20, 1), (39, 1), (40, 2), (79, 2), (80, 3), (160, 4), (86400, 13)]
+)
+def test_somebody_is_woken_ever_more_rarely_and_never_by_the_event_that_was_missed(seconds: float, times: int) -> None:
+    assert attempts(timedelta(seconds=seconds)) == times
+
+
+def landed(key: str, age: float = 60) -> Landed:
+    return Landed(key, "v1", "etag", 10, NOW - timedelta(seconds=age))
+
+
+def test_a_landed_object_that_nobody_works_on_is_told_again_the_oldest_first() -> None:
+    waiting = [
+        landed("landing/flights/young.csv", 19),
+        landed("landing/flights/new.csv", 45),
+        landed("landing/flights/old.csv", 90),
+        landed("landing/flights/busy.csv"),
+        landed("landing/flights/_SUCCESS"),
+    ]
+    wakes = missed_deliveries(waiting, frozenset({"landing/flights/busy.csv"}), NOW, limit=10)
+    assert [(wake.landed.key[16:], wake.attempt) for wake in wakes] == [("old.csv", 3), ("new.csv", 2)]
+    assert [wake.landed.key[16:] for wake in missed_deliveries(waiting, frozenset(), NOW, limit=1)] == ["old.csv"]
+
+
+def test_batches_no_challenge_was_made_from_ask_for_a_training() -> None:
+    entries = [challenge("1", None)]
+    assert missed_training("snap-1", LONG_AGO, entries, NOW) is None
+    assert missed_training("other", LONG_AGO, entries, NOW) == WakeTrain("untrained_batches", "snapshot/other", 5)
+    assert missed_training("other", NOW - timedelta(seconds=5), entries, NOW) is None
+    assert missed_training("none", None, entries, NOW) is None
+
+
+def test_the_last_challenge_that_names_every_batch_covers_them() -> None:
+    assert is_covered(["aaa", "bbb"], [challenge("1", None), promotion("1")])
+    assert not is_covered(["aaa", "ccc"], [challenge("1", None)])
+    assert not is_covered(["aaa"], [])
+    assert is_covered([], [])
+
+
+def test_a_model_that_passed_and_was_never_released_is_told_again() -> None:
+    entries = [challenge("1", None), promotion("1"), challenge("2", "1")]
+    assert missed_release(serving("1"), entries, NOW) == WakeRelease("2", "b", 5)
+    assert missed_release(empty("flights"), [challenge("1", None)], NOW) == WakeRelease("1", "b", 5)
+
+
+@pytest.mark.parametrize(
+    ("record", "entries"),
+    [
+        (serving("1"), [challenge("1", None), promotion("1"), challenge("2", "1"), promotion("2")]),
+        (serving("1"), [challenge("2", "1", verdict="refuse")]),
+        (serving("1"), [challenge("2", "1", age=10)]),
+        (serving("3"), [challenge("2", "1")]),
+        (serving("1").model_copy(update={"frozen": True}), [challenge("2", "1")]),
+        (promote(serving("1"), contender("3"), BY).record, [challenge("2", "1")]),
+        (serving("2"), [challenge("3", "1"), challenge("4", "2", verdict="refuse")]),
+        (serving("1"), []),
+    ],
+)
+def test_a_model_is_not_told_again_when_it_is_settled_young_behind_or_frozen(
+    record: ControlRecord, entries: list[Decision]
+) -> None:
+    assert missed_release(record, entries, NOW) is None
+
+
+def test_a_model_compared_with_one_that_no_longer_serves_asks_for_a_new_comparison() -> None:
+    assert missed_release(serving("2"), [challenge("3", "1")], NOW) == WakeTrain("stale_comparison", "3/2", 5)
+
+
+SAME = Observed("11", "rev", mixed=False, endpoint_model="1", endpoint_version="11", registry_model="1")
+
+
+@pytest.mark.parametrize(
+    ("observed", "found"),
+    [
+        (SAME, []),
+        (replace(SAME, alias_version="9", endpoint_model="9"), [("function_alias", "9", "11")]),
+        (replace(SAME, alias_version=None), [("function_alias", "None", "11")]),
+        (replace(SAME, mixed=True), [("function_alias", "11 and others", "11")]),
+        (replace(SAME, registry_model="7"), [("model_alias", "7", "1")]),
+        (replace(SAME, registry_model=None), [("model_alias", "None", "1")]),
+        (
+            replace(SAME, endpoint_model=None, endpoint_version=None),
+            [("endpoint", "model None, function version None", "model 1, function version 11")],
+        ),
+        (
+            replace(SAME, alias_version="9", registry_model="9"),
+            [("function_alias", "9", "11"), ("model_alias", "9", "1")],
+        ),
+    ],
+)
+def test_what_disagrees_with_the_control_record_is_named(observed: Observed, found: list[tuple[str, str, str]]) -> None:
+    named = [(item.what, item.found, item.expected) for item in divergences(serving("1"), observed, NOW)]
+    assert named == found
+
+
+def test_without_a_champion_only_the_registry_can_disagree() -> None:
+    nothing = Observed("1", "rev", mixed=False, endpoint_model=None, endpoint_version="1", registry_model=None)
+    assert divergences(empty("flights"), nothing, NOW) == ()
+    (found,) = divergences(empty("flights"), replace(nothing, registry_model="1"), NOW)
+    assert (found.what, found.expected) == ("model_alias", "None")
+
+
+def test_a_record_whose_change_is_under_way_is_not_compared() -> None:
+    moving = promote(serving("1"), contender("2"), BY).record
+    assert divergences(moving, SAME, NOW) == ()
+
+
+def test_the_same_disagreement_is_entered_once_and_another_occasion_again() -> None:
+    record = serving("1")
+    first, again, later = (
+        divergences(record, replace(SAME, alias_version="9", alias_revision=revision), NOW)[0]
+        for revision in ("a", "a", "b")
+    )
+    assert repair_key(record, first) == repair_key(record, again)
+    assert repair_key(record, first) != repair_key(record, later)
+
+
+def test_a_change_left_half_done_is_finished_in_its_own_direction_after_a_while() -> None:
+    moving = promote(serving("1"), contender("2"), BY).record
+    back = intend_roll_back(serving("1", "2"), contender("1"), RollbackWish("wish", "slow"), BY).record
+    assert unfinished_change(moving, NOW) == "moving"
+    assert unfinished_change(back, NOW) == "rolling_back"
+    assert unfinished_change(serving("1"), NOW) is None
+    assert unfinished_change(moving, LONG_AGO + timedelta(seconds=29)) is None
