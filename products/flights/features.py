@@ -12,6 +12,7 @@ Array = NDArray[Any]
 
 # Sakamoto's month offsets for the day of the week in the Gregorian calendar.
 _MONTH_OFFSETS = np.array([0, 3, 2, 5, 0, 3, 5, 1, 4, 6, 2, 4])
+_MARCH, _DECEMBER, _LAST_DAY = 3, 12, 31
 
 
 def derive(columns: Mapping[str, Array]) -> Mapping[str, Array]:
@@ -31,8 +32,8 @@ def _minutes(clock: Array) -> Array:
 
 def _day_of_week(year: Array, month: Array, day: Array) -> Array:
     """Return 0 for Sunday to 6 for Saturday; NaN where a part of the date is missing or impossible."""
-    possible = (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)
+    possible = (month >= 1) & (month <= _DECEMBER) & (day >= 1) & (day <= _LAST_DAY)
     offset = _MONTH_OFFSETS[np.where(possible, month, 1).astype(int) - 1]
-    counted = year - (month < 3)
+    counted = year - (month < _MARCH)
     days = counted + counted // 4 - counted // 100 + counted // 400 + offset + day
     return np.where(possible, days % 7, np.nan)

@@ -70,11 +70,16 @@ def golden_raw(raw: Any) -> pd.DataFrame:
 
 @pytest.fixture(scope="session")
 def golden_features(year: pd.DataFrame, flights: Product) -> pd.DataFrame:
-    """The matrix training would fit, made by the code that serves."""
+    """The features training would fit, made by the code that serves and shown as training shows them to the gate."""
     hook = (ROOT / "products/flights/features.py").read_text()
     inputs = tuple(Column(one.name, one.type, nullable=one.nullable) for one in flights.inputs)
     features = FeatureSpec(inputs, flights.features.numbers, dict.fromkeys(flights.features.categories, 255), hook)
     table = table_of(year, 1, flights)
     columns = {one.name: table.column(one.name).to_numpy() for one in inputs}
     fitted = fit(features, columns)
-    return pd.DataFrame(fitted.transform(columns).astype(np.float64), columns=list(fitted.feature_names))
+    matrix = fitted.transform(columns).astype(np.float64)
+    frame = pd.DataFrame(matrix, columns=list(fitted.feature_names))
+    for name, levels in fitted.levels.items():
+        texts = [None if np.isnan(code) else levels[int(code)] for code in frame[name]]
+        frame[name] = pd.Series(texts, dtype=object)
+    return frame
