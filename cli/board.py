@@ -16,25 +16,32 @@ if TYPE_CHECKING:
     from cli.follow import Sight
 
 
+Line = tuple[str, str, str]  # a file's name, what it waits for, the page of the run that works on it
+
+
 class Board:
     """Shows what is waited for on stderr."""
 
     def __init__(self, live: Live | None, *, silent: bool) -> None:
         """Take a terminal's live display, or None to print changes."""
         self._live, self._silent = live, silent
-        self._lines: dict[str, tuple[str, str, str]] = {}
+        self._lines: dict[str, Line] = {}
 
     def show(self, sight: Sight) -> None:
         """Show what is known of a delivery now; what was shown already is not repeated."""
-        name = sight.landed.path.name
-        line = (name, sight.waiting or "has ended", sight.run.page if sight.run and sight.waiting else "")
-        if self._silent or self._lines.get(sight.landed.delivery_id) == line:
+        line = (
+            sight.landed.path.name,
+            sight.waiting or "has ended",
+            sight.run.page if sight.run and sight.waiting else "",
+        )
+        before = self._lines.get(sight.landed.delivery_id, ("", "", ""))
+        if self._silent or before == line:
             return
         self._lines[sight.landed.delivery_id] = line
         if self._live is not None:
             self._live.update(self._table())
-        elif sight.waiting:
-            print(f"  … {' '.join(part for part in line if part)}", file=sys.stderr, flush=True)
+        else:
+            _print_change(before, line)
 
     def _table(self) -> Table:
         from rich.spinner import Spinner
@@ -47,6 +54,15 @@ class Board:
                 Spinner("dots"), Text(name), Text(waiting), Text(page, style=f"dim link {page}" if page else "")
             )
         return table
+
+
+def _print_change(before: Line, line: Line) -> None:
+    """Print what is new about a file: the state it is in, or the page of the run that works on it."""
+    name, waiting, page = line
+    if waiting != before[1]:
+        print(f"  … {name} {waiting}", file=sys.stderr, flush=True)
+    if page and page != before[2]:
+        print(f"    {page}", file=sys.stderr, flush=True)
 
 
 @contextmanager

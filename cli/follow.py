@@ -79,7 +79,8 @@ class Follower:
         found = deliveries.read(self.here.bucket, self.product, landed.delivery_id)
         if found is None or not found.ended:
             run = self._run("ingest", landed, owner=found.owner if found else None)
-            waiting = "is being checked" if found else "waits for its event to wake ingest"
+            woken = "has woken ingest" if run else "waits for its event to wake ingest"
+            waiting = "is being checked" if found else woken
             return self._unless_broken(Sight(landed, found, None, waiting, run))
         if found.state != "validated":
             return Sight(landed, found, None, "", None)
