@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from localcloud.address import REGION, REPO, LocalCloud
 from localcloud.images import Image
 from localcloud.install import VENV
+from localcloud.sources import digest
 
 _DAEMON_SECONDS = 20
 """How long a service may take to end: the emulator writes its state, workers tell the server goodbye."""
@@ -31,8 +32,15 @@ class Service:
 
 
 def services(cloud: LocalCloud) -> tuple[Service, ...]:
-    """Return the services in the order they are started."""
-    return (_engine(cloud), _emulator(cloud), _prefect(cloud), _worker(cloud, "lambda"), _worker(cloud, "ecs"))
+    """Return the services in the order they are started; the code they run is part of what they are."""
+    known = (_engine(cloud), _emulator(cloud), _prefect(cloud), _worker(cloud, "lambda"), _worker(cloud, "ecs"))
+    sources = {"engine": "localcloud", "emulator": "localcloud", "worker-lambda": "worker", "worker-ecs": "uv.lock"}
+    return tuple(
+        replace(service, environment={**service.environment, "TROPISM_SOURCES": digest([sources[service.name]])})
+        if service.name in sources
+        else service
+        for service in known
+    )
 
 
 def worker_names() -> Mapping[str, str]:

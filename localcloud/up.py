@@ -71,9 +71,9 @@ def _supervise(cloud: LocalCloud, emulator_binary: Path, progress: Progress) -> 
         return
     progress("Starting the supervisor")
     stop_everything(cloud.home, wipe=False)
-    save(cloud)
     for name in _START_SECONDS:
         health.require_port(cloud, name)
+    save(cloud)
     for folder in (cloud.home.run / "emulator", cloud.home.logs, cloud.home.state, cloud.home.objects, cloud.sockets):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     for service in services(cloud):

@@ -37,10 +37,6 @@ class Aws:
         return name
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "localcloud: needs the whole local cloud (minutes, not milliseconds)")
-
-
 @pytest.fixture(scope="session")
 def session_environment() -> Iterator[pytest.MonkeyPatch]:
     """Environment variables that last as long as the test session."""

@@ -18,7 +18,7 @@ import pytest
 
 from lifecycle.errors import LocalCloudError
 from localcloud import health, readback, supervision
-from localcloud.address import Home, LocalCloud, load
+from localcloud.address import Home, LocalCloud, find
 from localcloud.down import down
 from localcloud.processes import INSTANCE, members
 from localcloud.up import up
@@ -265,14 +265,17 @@ def test_down_leaves_no_process_and_no_listener_and_keeps_the_data(clients: Clie
     assert clients("s3").get_object(Bucket=cloud.bucket, Key="kept/down")["Body"].read() == b"1"
 
 
-def test_a_taken_port_is_one_sentence_and_starts_nothing(
-    cloud: LocalCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TROPISM_PREFECT_PORT", str(cloud.prefect_port))
+def test_a_taken_port_is_one_sentence_and_starts_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home = Home(path=tmp_path)
-    with pytest.raises(LocalCloudError, match=rf"Port {cloud.prefect_port}, which the Prefect server needs, is taken"):
-        up(home=home)
-    assert members(INSTANCE, load(home).instance) == []
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        monkeypatch.setenv("TROPISM_PREFECT_PORT", str(port))
+        with pytest.raises(LocalCloudError, match=rf"Port {port}, which the Prefect server needs, is taken"):
+            up(home=home)
+    assert find(home) is None
+    assert not (tmp_path / "run" / "supervisor.pid").exists()
 
 
 def test_a_service_that_cannot_start_shows_the_end_of_its_log_and_where_it_is(tmp_path: Path) -> None:
