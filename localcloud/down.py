@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import psutil
 
 from lifecycle.errors import LocalCloudError, TropismError
 from localcloud import supervision
-from localcloud.address import Home, LocalCloud, find
+from localcloud.address import Home, find
 from localcloud.processes import INSTANCE, members
 
 _GRACE_SECONDS = 3.0
@@ -29,11 +30,18 @@ def down(*, wipe: bool = False, home: Home | None = None) -> None:
 
 def stop_everything(home: Home, *, wipe: bool) -> None:
     """Stop supervisor, services and what they left behind; the caller holds the lock."""
-    cloud = find(home)
+    try:
+        cloud = find(home)
+    except LocalCloudError:
+        if not wipe:
+            raise
+        cloud = None
+        for instance in _mentioned(home):
+            end_survivors(instance)
     if cloud is not None:
         if supervision.answers(cloud):
             supervision.shut_down(cloud)
-        end_survivors(cloud)
+        end_survivors(cloud.instance)
         shutil.rmtree(home.run, ignore_errors=True)
         shutil.rmtree(cloud.sockets, ignore_errors=True)
     if wipe:
@@ -49,16 +57,23 @@ def locked(home: Home) -> Iterator[None]:
         yield
 
 
-def end_survivors(cloud: LocalCloud) -> None:
+def _mentioned(home: Home) -> set[str]:
+    """Return the marks that files of this home mention: what is left to go by when the record cannot be read."""
+    files = (home.record, home.run / "supervisord.conf")
+    text = "".join(file.read_text(errors="replace") for file in files if file.exists())
+    return set(re.findall(r'(?:"instance": |TROPISM_INSTANCE=)"([0-9a-f]{8})"', text))
+
+
+def end_survivors(instance: str) -> None:
     """End every process that carries this cloud's mark and no other. Raises LocalCloudError when one will not end."""
-    found = members(INSTANCE, cloud.instance)
+    found = members(INSTANCE, instance)
     for process in found:
         _signal(process, kill=False)
     _, alive = psutil.wait_procs(found, timeout=_GRACE_SECONDS)
     for process in alive:
         _signal(process, kill=True)
     psutil.wait_procs(alive, timeout=_GRACE_SECONDS)
-    if left := members(INSTANCE, cloud.instance):
+    if left := members(INSTANCE, instance):
         raise LocalCloudError(
             f"{len(left)} processes of the local cloud do not end.",
             detail=", ".join(f"{process.pid} ({process.name()})" for process in left) + ".",

@@ -88,7 +88,12 @@ def _seeing_gone(original: Callable[..., None]) -> Callable[..., None]:
         if task.get("lastStatus") != "RUNNING" or now - asked.setdefault(arn, now) < _GONE_SECONDS:
             return
         asked[arn] = now
-        if any(_container(container_id) is None for container_id in list(task.get("_docker_ids") or [])):
+        try:
+            gone = any(_container(container_id) is None for container_id in list(task.get("_docker_ids") or []))
+        except Exception as error:  # noqa: BLE001 - an engine that does not answer says nothing of its containers
+            log.info("engine.silent task=%s error=%s", arn, error)
+            return
+        if gone:
             ecs._mark_task_stopped(arn, task, "The container is gone", "EssentialContainerExited")
             asked.pop(arn)
 

@@ -1,14 +1,18 @@
 import configparser
 import json
+import os
 import shlex
 import socket
+import subprocess
 from pathlib import Path
 
+import psutil
 import pytest
 
 from lifecycle.errors import LocalCloudError, UsageError
 from localcloud import health
 from localcloud.address import Home, LocalCloud, find, load, save, settle
+from localcloud.down import down
 from localcloud.services import images, services
 from localcloud.sources import digest
 from localcloud.supervision import configuration
@@ -154,3 +158,19 @@ def test_a_digest_tells_contents_and_names_apart_and_nothing_else(tmp_path: Path
     (tmp_path / "a" / "y.py").rename(tmp_path / "a" / "x.py")
     (tmp_path / "a" / "x.py").write_text("2")
     assert digest(["a"], tmp_path) != first
+
+
+def test_a_wipe_deletes_what_is_ours_even_when_the_record_is_damaged_and_nothing_else(tmp_path: Path) -> None:
+    for name in ("aws", "s3", "prefect", "theirs"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "local.json").write_text('{"instance": "0123abcd"')
+    (tmp_path / "mlflow.db").write_text("")
+    with pytest.raises(LocalCloudError, match=r"local\.json is not a record"):
+        down(home=Home(path=tmp_path))
+    marked = {"TROPISM_INSTANCE": "0123abcd", "PATH": os.environ["PATH"]}
+    with subprocess.Popen(["sleep", "60"], env=marked) as ours, subprocess.Popen(["sleep", "60"]) as stranger:
+        down(wipe=True, home=Home(path=tmp_path))
+        assert not psutil.pid_exists(ours.pid)
+        assert stranger.poll() is None
+        stranger.kill()
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == [".lock", "theirs"]
