@@ -6,6 +6,7 @@ be loaded, is cancelled before it begins, or is stopped because the place where 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,8 +16,10 @@ from uuid import UUID
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.engine import _drive_run_flow_result
+from prefect.events.worker import EventsWorker
 from prefect.flow_engine import FlowRunEngine, load_flow, run_flow
 from prefect.flows import Flow
+from prefect.logging.handlers import APILogWorker
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from prefect.states import Cancelled, Crashed
 from prefect.utilities.engine import propose_state_sync
@@ -24,6 +27,10 @@ from prefect.utilities.engine import propose_state_sync
 from functions.run_flow.claim import Claim, holds
 from functions.run_flow.interrupt import Guard
 from functions.run_flow.watch import Limits, Stop, Watch
+
+# How long logs and events may take to leave the process once the run has ended.
+DRAIN = 5.0  # seconds
+GAVE_UP = 70  # exit code: sysexits' EX_SOFTWARE, told apart from Python's 1 and from signals
 
 
 @dataclass(frozen=True)
@@ -38,9 +45,9 @@ class Place:
     def late(self) -> str:
         """What a run is told that was stopped for its place's time limit."""
         return (
-            f"Stopped {self.limits.reserve:.0f} s before the time limit of {self.name}. Give the function more time "
-            "(`aws lambda update-function-configuration --timeout`, at most 900 s) or the deployment a work pool "
-            "without a limit."
+            f"Stopped {self.limits.reserve:.0f} s before the time limit of {self.name}. Raise the job variable "
+            "`timeout` if it is set, and the function's own (`aws lambda update-function-configuration --timeout`, at "
+            "most 900 s), or give the deployment a work pool without a limit."
         )
 
 
@@ -65,8 +72,11 @@ def attempt(client: SyncPrefectClient, flow_run_id: UUID, claimed: Claim, guard:
 
 def settle(client: SyncPrefectClient, flow_run_id: UUID, message: str) -> State:
     """Bring a claimed run that is still open to its end. A run that has ended, or waits again, is left alone."""
-    state = client.read_flow_run(flow_run_id).state
-    if state is None or state.is_pending() or state.is_running():
+    flow_run = client.read_flow_run(flow_run_id)
+    state = flow_run.state
+    # A retry "in process" waits for this process and is given to no worker.
+    waits_for_us = state is not None and state.is_scheduled() and flow_run.empirical_policy.retry_type == "in_process"
+    if state is None or state.is_pending() or state.is_running() or waits_for_us:
         return propose_state_sync(client, Crashed(message=message), flow_run_id=flow_run_id)
     if state.is_cancelling():
         return propose_state_sync(client, Cancelled(message=message), flow_run_id=flow_run_id)
@@ -92,9 +102,22 @@ def _run(client: SyncPrefectClient, flow: Flow[Any, Any], flow_run: FlowRun, gua
 
 
 def _give_up(flow_run_id: UUID, place: Place) -> None:
-    """Write the state of a flow that does not react; the platform ends the process soon after."""
-    with get_client(sync_client=True) as client:
-        settle(client, flow_run_id, f"{place.late} The flow did not react to being stopped.")
+    """Write the state of a flow that cannot be stopped, then end the process.
+
+    A run that was declared crashed may begin anew at once; what is left of it here must do nothing more.
+    """
+    try:
+        with get_client(sync_client=True) as client:
+            settle(client, flow_run_id, f"{place.late} The flow did not react to being stopped.")
+        drain()
+    finally:
+        os._exit(GAVE_UP)
+
+
+def drain() -> None:
+    """Send what is queued: Lambda freezes threads between invocations, and a frozen log line may never leave."""
+    APILogWorker.drain_all(timeout=DRAIN)
+    EventsWorker.drain_all(timeout=DRAIN)
 
 
 @contextmanager

@@ -101,12 +101,19 @@ def claim(client: SyncPrefectClient, flow_run_id: UUID, *, owner: str, run_count
 
     `owner` names this execution and no other, a retry of the same invocation included. `run_count` is what the
     delivery was submitted with, where the delivery knows it.
+
+    Raises:
+        LookupError: when this server has no such run: it was deleted, or the worker talks to another server.
+
     """
     try:
         flow_run = client.read_flow_run(flow_run_id)
         states = client.read_flow_run_states(flow_run_id)
     except ObjectNotFound:
-        return Claim(Verdict.SKIP, "The flow run does not exist.")
+        raise LookupError(
+            f"Prefect at {client.api_url} has no flow run {flow_run_id}. If it was not deleted, the worker that "
+            "submitted it has another PREFECT_API_URL than this process."
+        ) from None
     waiting = submission(states)
     if waiting is None:
         return Claim(Verdict.SKIP, f"The flow run does not wait to be executed: its state is {flow_run.state_name}.")

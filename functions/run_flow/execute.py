@@ -18,16 +18,12 @@ from uuid import UUID
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
-from prefect.events.worker import EventsWorker
 from prefect.logging import get_logger
-from prefect.logging.handlers import APILogWorker
+from prefect.settings import PREFECT_API_URL
 
-from functions.run_flow.attempt import Place, attempt, settle
+from functions.run_flow.attempt import Place, attempt, drain, settle
 from functions.run_flow.claim import Claim, Verdict, claim
 from functions.run_flow.interrupt import Guard
-
-# How long logs and events may take to leave the process once the run has ended.
-DRAIN = 5.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -70,10 +66,13 @@ def execute(delivery: Delivery, place: Place) -> Outcome:
     A second call for the same submission executes nothing and changes nothing.
 
     Raises:
-        Exception: when Prefect's API cannot be reached, and then only; the run's state is unknown.
+        Exception: when Prefect's API cannot be reached or does not know the run, and then only.
 
     """
     began = time.monotonic()
+    if not PREFECT_API_URL.value():
+        # Prefect would start a server of its own here, which knows of no run.
+        raise ValueError("PREFECT_API_URL is not set. Give this process the address that the worker has.")
     try:
         with get_client(sync_client=True) as client:
             claimed = claim(client, delivery.flow_run_id, owner=str(uuid.uuid4()), run_count=delivery.run_count)
@@ -86,7 +85,7 @@ def execute(delivery: Delivery, place: Place) -> Outcome:
                     state = attempt(client, delivery.flow_run_id, claimed, guard, place)
         return _reported(_outcome(delivery, claimed, state, terminated=guard.terminated, began=began))
     finally:
-        _drain()
+        drain()
 
 
 def _outcome(delivery: Delivery, claimed: Claim, state: State | None, *, terminated: bool, began: float) -> Outcome:
@@ -128,9 +127,3 @@ def _environment(delivery: Delivery) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-
-
-def _drain() -> None:
-    """Send what is queued: Lambda freezes threads between invocations, and a frozen log line may never leave."""
-    APILogWorker.drain_all(timeout=DRAIN)
-    EventsWorker.drain_all(timeout=DRAIN)

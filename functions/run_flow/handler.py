@@ -37,9 +37,13 @@ def handler(event: Any, context: Context) -> dict[str, Any]:  # noqa: ANN401 - A
 
     """
     request = RunRequest.from_event(event)
-    left = context.get_remaining_time_in_millis() / 1000
-    allowed = left if request.timeout is None else min(left, request.timeout)
-    # A short function keeps most of its time: the reserve is a third of it at most.
-    limits = Limits(poll=POLL, deadline=time.monotonic() + allowed, reserve=min(RESERVE, allowed / 3))
+    limits = within(context.get_remaining_time_in_millis() / 1000, request.timeout, now=time.monotonic())
     delivery = Delivery(request.flow_run_id, run_count=request.run_count, env=request.env)
     return execute(delivery, Place("Lambda", limits, beats=False)).to_json()
+
+
+def within(left: float, timeout: float | None, *, now: float) -> Limits:
+    """Find when to stop a flow: before the function's time is over and before the run's own; all in seconds."""
+    allowed = left if timeout is None else min(left, timeout)
+    # A short function keeps most of its time: the reserve is a third of it at most.
+    return Limits(poll=POLL, deadline=now + allowed, reserve=min(RESERVE, allowed / 3))

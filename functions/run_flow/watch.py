@@ -43,7 +43,7 @@ class Limits:
     """When to look and when to stop, in seconds; `deadline` is on the monotonic clock, None for no end.
 
     `reserve` before the deadline the flow is interrupted. Half of it later, a flow that does not react (it
-    may be deep inside a library that never returns to Python) is given up and its state written all the same.
+    may be deep inside a library that never returns to Python) is given up: its state is written all the same.
     """
 
     poll: float

@@ -74,13 +74,13 @@ class Prefect:
         states = self.client.read_flow_run_states(flow_run_id)
         return [state.name or "" for state in sorted(states, key=lambda state: state.timestamp)]
 
-    def wait_until(self, happened: Callable[[], bool], seconds: float = 30) -> None:
+    def wait_until(self, happened: Callable[[], object], seconds: float = 90) -> None:
         end = time.monotonic() + seconds
         while not happened():
             assert time.monotonic() < end, f"did not happen within {seconds} s"
             time.sleep(0.05)
 
-    def wait(self, flow_run_id: UUID, *types: StateType, seconds: float = 30) -> State:
+    def wait(self, flow_run_id: UUID, *types: StateType, seconds: float = 90) -> State:
         """Wait until the run is in a state of one of the types; any final one without types."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -123,7 +123,7 @@ def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefect]:
 
 
 def _wait_until_healthy(process: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
-    end = time.monotonic() + 120
+    end = time.monotonic() + 240
     while time.monotonic() < end:
         if process.poll() is not None:
             raise RuntimeError(f"The server ended with {process.returncode}:\n{log.read_text()[-3000:]}")
@@ -133,7 +133,7 @@ def _wait_until_healthy(process: "subprocess.Popen[bytes]", url: str, log: Path)
             time.sleep(0.2)
         else:
             return
-    raise RuntimeError(f"The server did not answer within 120 s:\n{log.read_text()[-3000:]}")
+    raise RuntimeError(f"The server did not answer within 240 s:\n{log.read_text()[-3000:]}")
 
 
 @dataclass(frozen=True)
@@ -187,7 +187,7 @@ def lambdas(
     environ = {name: prefect.environ[name] for name in ("PREFECT_API_URL", "DO_NOT_TRACK", "PYTHONPATH")}
     environ |= {"PREFECT_HOME": str(home), "EFFECTS": str(effects.file)}
 
-    def create(timeout: int = 60, memory: int = 512, **more: str) -> str:
+    def create(timeout: int = 120, memory: int = 512, **more: str) -> str:
         name = f"run-flow-{uuid.uuid4().hex[:8]}"
         client.create_function(
             FunctionName=name,

@@ -46,8 +46,15 @@ def test_a_claim_holds_until_the_run_is_submitted_again(prefect: Any) -> None:
     assert claim(prefect.client, run.id, owner="another").verdict == Verdict.EXECUTE
 
 
-def test_a_run_that_does_not_exist_is_skipped(prefect: Any) -> None:
-    assert claim(prefect.client, uuid.uuid4(), owner="me").reason == "The flow run does not exist."
+def test_a_run_that_the_server_does_not_know_is_an_error_that_names_both(prefect: Any) -> None:
+    unknown = uuid.uuid4()
+    with pytest.raises(LookupError, match=f"Prefect at {prefect.url}/? has no flow run {unknown}"):
+        claim(prefect.client, unknown, owner="me")
+
+
+def test_a_process_without_the_address_of_an_api_starts_no_server_of_its_own() -> None:
+    with temporary_settings({PREFECT_API_URL: None}), pytest.raises(ValueError, match="PREFECT_API_URL is not set"):
+        execute(Delivery(uuid.uuid4()), Place("Lambda", Limits(poll=1), beats=False))
 
 
 def test_an_api_that_cannot_be_reached_is_an_error_and_not_an_outcome() -> None:

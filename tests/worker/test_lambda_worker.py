@@ -178,7 +178,7 @@ def test_a_payload_that_is_too_large_is_a_crash(prefect: Any, submit: Submit, fu
     ("asked", "expected"),
     [
         ({"memory": 1024}, "has a memory of 512 MB; this run asks for 1024 MB."),
-        ({"timeout": 300}, "has a timeout of 60 s; this run asks for 300 s."),
+        ({"timeout": 300}, "has a timeout of 120 s; this run asks for 300 s."),
     ],
 )
 def test_a_run_that_needs_more_than_the_function_has_is_a_crash(
@@ -212,7 +212,7 @@ def test_the_type_is_found_by_prefects_own_commands(prefect: Any, aws: Any, func
 
     def command(*words: str) -> str:
         done = subprocess.run(
-            ["prefect", *words], env=environ, cwd=tmp_path, capture_output=True, text=True, timeout=90, check=False
+            ["prefect", *words], env=environ, cwd=tmp_path, capture_output=True, text=True, timeout=180, check=False
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout

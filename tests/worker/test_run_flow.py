@@ -3,8 +3,8 @@
 import json
 import os
 import signal
-import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -115,7 +115,7 @@ def test_a_run_that_was_lost_before_it_began_runs_when_it_is_submitted_again(
 
 
 @pytest.mark.parametrize("flow", ["sleeps", "sleeps_async"])
-def test_a_cancelled_flow_is_cancelled_within_seconds_and_the_runtime_survives(
+def test_a_cancelled_flow_does_not_wake_and_the_runtime_survives(
     flow: str, prefect: Any, lambdas: Any, effects: Any
 ) -> None:
     function = lambdas.create()
@@ -124,10 +124,9 @@ def test_a_cancelled_flow_is_cancelled_within_seconds_and_the_runtime_survives(
         answer = pool.submit(lambdas.invoke, function, event(run))
         prefect.wait(run.id, StateType.RUNNING)
         prefect.client.set_flow_run_state(run.id, Cancelling())
-        cancelled = time.monotonic()
-        assert answer.result(timeout=20)["state"] == "Cancelled"
-    assert time.monotonic() - cancelled < 8
+        assert answer.result(timeout=90)["state"] == "Cancelled"
     assert prefect.state(run.id).message == "Flow run was cancelled."
+    assert effects.of(run.id) == [flow]
     assert lambdas.invoke(function, event(after))["state"] == "Completed"
     assert effects.process_of(run.id) == effects.process_of(after.id)
 
@@ -145,32 +144,34 @@ def test_a_run_that_is_cancelled_before_its_delivery_never_begins(
 
 
 @pytest.mark.parametrize("flow", ["sleeps", "sleeps_async"])
-def test_a_flow_that_would_outlast_the_function_is_crashed_before_it(
-    flow: str, prefect: Any, lambdas: Any, effects: Any
+def test_a_flow_that_outlasts_its_time_is_crashed_and_the_runtime_survives(
+    flow: str, prefect: Any, lambdas: Any, function: str, effects: Any
 ) -> None:
-    function = lambdas.create(timeout=6)
     run, after = prefect.submitted(flow), prefect.submitted("completes")
-    assert lambdas.invoke(function, event(run))["state"] == "Crashed"
+    assert lambdas.invoke(function, event(run, timeout=6))["state"] == "Crashed"
     assert prefect.state(run.id).message.startswith("Stopped 2 s before the time limit of Lambda. ")
-    assert prefect.states(run.id)[-1] == "Crashed"
     assert lambdas.invoke(function, event(after))["state"] == "Completed"
     assert effects.process_of(run.id) == effects.process_of(after.id)
 
 
-def test_a_timeout_of_the_run_itself_is_kept(prefect: Any, lambdas: Any, function: str) -> None:
-    run = prefect.submitted("sleeps")
-    began = time.monotonic()
-    assert lambdas.invoke(function, event(run, timeout=3))["state"] == "Crashed"
-    assert time.monotonic() - began < 6
+def test_a_retry_that_outlasts_the_time_is_crashed_and_not_left_waiting_for_this_process(
+    prefect: Any, lambdas: Any, function: str, effects: Any
+) -> None:
+    run = prefect.submitted("retries_late")
+    assert lambdas.invoke(function, event(run, timeout=6))["state"] == "Crashed"
+    assert prefect.states(run.id)[-2:] == ["AwaitingRetry", "Crashed"]
+    assert effects.of(run.id) == ["retries_late"]
 
 
-def test_a_flow_that_ignores_being_stopped_has_its_state_written_all_the_same(prefect: Any, lambdas: Any) -> None:
-    function = lambdas.create(timeout=6)
-    run = prefect.submitted("ignores_being_stopped")
-    answer = lambdas.invoke(function, event(run))
-    assert "timed out" in answer["errorMessage"]
+def test_a_flow_that_cannot_be_stopped_is_crashed_and_ended_with_its_process(
+    prefect: Any, lambdas: Any, effects: Any
+) -> None:
+    run = prefect.submitted("ignores_being_stopped", {"seconds": 90})
+    answer = lambdas.invoke(lambdas.create(timeout=120), event(run, timeout=6))
+    assert answer["errorType"] == "Runtime.ExitError"
     assert prefect.state(run.id).type == StateType.CRASHED
     assert prefect.state(run.id).message.endswith("The flow did not react to being stopped.")
+    assert not Path(f"/proc/{effects.process_of(run.id)}").exists()
 
 
 def test_an_environment_that_dies_leaves_a_record_that_names_the_run(prefect: Any, lambdas: Any) -> None:
@@ -183,12 +184,18 @@ def test_an_environment_that_dies_leaves_a_record_that_names_the_run(prefect: An
     )
     run = prefect.submitted("dies")
     lambdas.client.invoke(FunctionName=function, InvocationType="Event", Payload=json.dumps(event(run)).encode())
-    (message,) = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=20)["Messages"]
-    record = json.loads(message["Body"])
+    received: list[Any] = []
+    prefect.wait_until(lambda: received.extend(receive(sqs, queue)) or received, seconds=90)
+    record = json.loads(received[0]["Body"])
     assert record["requestPayload"] == event(run)
     assert record["requestPayload"]["prefect"]["flow_run_id"] == str(run.id)
     assert record["requestContext"]["condition"] == "RetriesExhausted"
     assert prefect.state(run.id).type == StateType.RUNNING
+
+
+def receive(sqs: Any, queue: str) -> list[Any]:
+    messages: list[Any] = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=5).get("Messages", [])
+    return messages
 
 
 def test_variables_of_one_run_are_not_seen_by_the_next(prefect: Any, lambdas: Any, function: str, effects: Any) -> None:
@@ -206,7 +213,7 @@ def change_while_it_loads(prefect: Any, lambdas: Any, effects: Any, run: Any, *s
         prefect.wait_until(lambda: effects.of(run.id) == ["loading"])
         for state in states:
             prefect.client.set_flow_run_state(run.id, state)
-        return function, answer.result(timeout=20)
+        return function, answer.result(timeout=90)
 
 
 def test_a_run_that_is_submitted_again_while_its_flow_loads_is_begun_by_the_new_delivery_alone(

@@ -41,6 +41,12 @@ def fails() -> None:
     raise ValueError("the sample fails on purpose")
 
 
+@flow(retries=1, retry_delay_seconds=60)
+def retries_late() -> None:
+    _effect("retries_late")
+    raise ValueError("not this time")
+
+
 @flow
 def dies() -> None:
     _effect("dies")
