@@ -123,3 +123,18 @@ class DiesOnAnnouncing(Steps):
         if name == "announce":
             raise Killed(name)
         return directly(name, work, *args, **kwargs)
+
+
+class Twice(Steps):
+    """Registers twice, as a task does that is tried again after a lost answer."""
+
+    def __call__(self, name: str, work: Call, /, *args: Any, **kwargs: Any) -> Any:
+        if name == "register model":
+            directly(name, work, *args, **kwargs)
+        return super().__call__(name, work, *args, **kwargs)
+
+
+def test_registering_again_after_a_lost_answer_makes_no_second_version(shop: Shop) -> None:
+    shop.publish(0)
+    shop.train(Twice())
+    one_of_each(shop, 1)
