@@ -13,7 +13,9 @@ from pathlib import Path
 import httpx
 import pytest
 from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName
 from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.sorting import FlowRunSort
 
 from deployments.places import Places
 from deployments.pools import EcsPool, LambdaPool
@@ -34,9 +36,13 @@ class Server:
     def post(self, *events: object) -> None:
         httpx.post(f"{self.url}/events", json=list(events), timeout=10).raise_for_status()
 
-    def runs(self, deployment: str) -> list[FlowRun]:
-        known = {found.id for found in self.client.read_deployments() if found.name == deployment}
-        return [run for run in self.client.read_flow_runs() if run.deployment_id in known]
+    def runs(self, deployment: str, *, scheduled: bool = False) -> list[FlowRun]:
+        """Return a deployment's runs: those that somebody started, or those its schedule made."""
+        runs = self.client.read_flow_runs(
+            deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=[deployment])),
+            sort=FlowRunSort.EXPECTED_START_TIME_DESC,
+        )
+        return [run for run in runs if run.auto_scheduled is scheduled]
 
     def new_runs(self, deployment: str, seen: set[object], count: int, seconds: float = 30) -> list[FlowRun]:
         """Wait for runs of a deployment that were not there before."""

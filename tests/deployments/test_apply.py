@@ -90,6 +90,19 @@ def test_a_deployment_that_is_renamed_leaves_no_automation_behind(
     assert {action.deployment_id for action in actions} <= known
 
 
+@pytest.mark.usefixtures("applied")
+def test_the_schedule_makes_sweeps(prefect_server: Any) -> None:
+    """A server whose SQLAlchemy is not the one Prefect was made for logs an error and never schedules anything."""
+    end = time.monotonic() + 90  # the scheduler looks every minute
+    scheduled: list[Any] = []
+    while not scheduled and time.monotonic() < end:
+        scheduled = prefect_server.runs("sweep", scheduled=True)
+        time.sleep(0.5)
+
+    assert scheduled
+    assert all(run.expected_start_time.second == 0 for run in scheduled)
+
+
 @pytest.mark.parametrize(
     ("event", "deployment", "parameters"),
     [
