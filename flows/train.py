@@ -21,10 +21,10 @@ from lifecycle.training import Split, Undecidable
 from tasks.challenges import Job, Outcome, Settled, append_to_ledger, find_settled, record_undecidable, register_model
 from tasks.claim import leave_turn, renew_turn, take_turn
 from tasks.clients import settings
-from tasks.code import code_version
 from tasks.evaluation import Judged, find_leaks, judge, load_champion
 from tasks.events import send
 from tasks.features import fit_features, judge_features, read_product
+from tasks.lineage import code_version
 from tasks.reports import scorecard_page, show_scorecard
 from tasks.snapshot import Frame, read_frame, take_snapshot
 from tasks.step import Step, as_task, note

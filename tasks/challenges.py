@@ -21,9 +21,9 @@ from lifecycle.snapshot import Snapshot
 from lifecycle.training import Split, Undecidable, instant, keys_digest, train_key
 from tasks import ledger, registry
 from tasks.bundles import contract_of, library_versions, reference_of, training_parameters, write_bundle
-from tasks.code import Code
 from tasks.evaluation import Champion, Judged
 from tasks.features import ProductFiles
+from tasks.lineage import Code
 from tasks.registry import BUNDLE_FOLDER, DECISION, DIGEST, SNAPSHOT, TRAIN_KEY, VERDICT
 from tasks.reports import write_plots
 from tasks.snapshot import Frame
