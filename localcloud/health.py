@@ -58,7 +58,8 @@ def wait(cloud: LocalCloud, service: str, seconds: float) -> None:
             return
         now = time.monotonic()
         failing_since = (failing_since or now) if supervised.state == "BACKOFF" else failing_since
-        given_up = supervised.state in ("FATAL", "EXITED", "STOPPED", "UNKNOWN")
+        # EXITED passes: the supervisor starts such a service again a moment later.
+        given_up = supervised.state in ("FATAL", "STOPPED", "UNKNOWN")
         if given_up or (failing_since is not None and now - failing_since > _BACKOFF_SECONDS):
             raise _failure(cloud, supervised, "could not be started")
         if now > deadline:
