@@ -38,7 +38,7 @@ class LambdaWorker(BaseWorker[LambdaJobConfiguration, LambdaVariables, LambdaWor
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - the command line passes Prefect's own
         """Take what every Prefect worker takes."""
-        from worker.functions import Functions  # noqa: PLC0415 - listing worker types must not load boto3
+        from worker.lambda_api import Functions  # noqa: PLC0415 - listing worker types must not load boto3
 
         super().__init__(*args, **kwargs)
         self._functions = Functions()

@@ -171,7 +171,7 @@ class Lambda:
 
 @pytest.fixture(scope="session")
 def lambdas(
-    aws: Any,  # noqa: ARG001 - it sets where AWS is
+    aws: Any,  # it sets where AWS is
     prefect: Prefect,
     effects: Effects,
     tmp_path_factory: pytest.TempPathFactory,

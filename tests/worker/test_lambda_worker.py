@@ -120,7 +120,7 @@ def test_throttling_is_retried_and_then_accepted(prefect: Any, submit: Submit, s
 @pytest.fixture
 def three_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
     """The waits between attempts are botocore's own and grow to 15 s over five."""
-    monkeypatch.setattr("worker.functions.ATTEMPTS", 3)
+    monkeypatch.setattr("worker.lambda_api.ATTEMPTS", 3)
 
 
 @pytest.mark.usefixtures("three_attempts")
