@@ -26,6 +26,7 @@ class Code(StrEnum):
     NOT_CSV = "NOT_CSV"  # an error page, an archive, Parquet under the name of a CSV
     PARQUET_FOOTER = "PARQUET_FOOTER"
     PARQUET_PAGE = "PARQUET_PAGE"  # the footer opens, the data does not
+    NO_CHECKSUMS = "NO_CHECKSUMS"  # a remark: damage to this Parquet file could not be noticed
     GZIP_EOF = "GZIP_EOF"
     GZIP_DAMAGED = "GZIP_DAMAGED"
     ENCODING = "ENCODING"

@@ -23,6 +23,10 @@ _CODES = (
     ("column_pair", Code.CROSS_FIELD),
     ("multicolumn", Code.CROSS_FIELD),
     ("null", Code.NULL_RATE),
+    *(
+        (part, Code.DISTRIBUTION)
+        for part in ("mean", "median", "stdev", "quantile", "sum_to", "divergence", "z_scores")
+    ),
     ("unique_value_count", Code.DISTRIBUTION),
     ("proportion_of", Code.DISTRIBUTION),
     ("unique", Code.UNIQUE),
@@ -38,13 +42,6 @@ _CODES = (
     ("max_to", Code.RANGE),
     ("of_type", Code.TYPE),
     ("in_type_list", Code.TYPE),
-    ("mean", Code.DISTRIBUTION),
-    ("median", Code.DISTRIBUTION),
-    ("stdev", Code.DISTRIBUTION),
-    ("quantile", Code.DISTRIBUTION),
-    ("sum_to", Code.DISTRIBUTION),
-    ("kl_divergence", Code.DISTRIBUTION),
-    ("z_scores", Code.DISTRIBUTION),
 )
 _MOST_LISTED = 20
 _DIGITS = 6

@@ -388,6 +388,10 @@ ACCEPTED: dict[str, Callable[[], tuple[str, bytes]]] = {
         "a.parquet",
         as_parquet(table(name=table().column("name").dictionary_encode()), row_group_size=7),
     ),
+    "Parquet, long text": lambda: (
+        "a.parquet",
+        as_parquet(table(name=table().column("name").cast(pa.large_string()))),
+    ),
     "Parquet, other types of the same kind": lambda: (
         "a.pq",
         as_parquet(
@@ -452,6 +456,18 @@ def test_every_flipped_byte_of_a_parquet_file_is_noticed_or_harmless() -> None:
     for place in np.random.default_rng(5).integers(4, len(PARQUET) - 8, 200):
         answer = read("a.parquet", flipped(PARQUET, int(place)), PARTS)
         assert isinstance(answer, Refused) or answer.table.equals(plain.table), f"byte {place}"
+
+
+def test_a_parquet_file_whose_damage_could_not_be_noticed_is_remarked() -> None:
+    """Without page checksums 171 of 200 flipped bits of a month read as other values, so somebody should know."""
+    sink = io.BytesIO()
+    pq.write_table(table(), sink)
+    unchecked, checked = (read("a.parquet", data, PARTS) for data in (sink.getvalue(), PARQUET))
+    assert isinstance(unchecked, Rows)
+    assert isinstance(checked, Rows)
+    assert [note.code for note in unchecked.notes] == ["NO_CHECKSUMS"]
+    assert checked.notes == ()
+    assert unchecked.table.equals(checked.table)
 
 
 def test_a_field_of_two_million_characters_costs_one_row() -> None:
