@@ -10,6 +10,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from lifecycle.errors import ServiceError
@@ -155,9 +156,7 @@ class Orchestrator:
         import httpx
 
         try:
-            answer = httpx.request(
-                method, f"{self.api}{path}", json=body, timeout=TIMEOUT_SECONDS, headers=_key(), auth=_user()
-            )
+            answer = _client().request(method, f"{self.api}{path}", json=body, headers=_key(), auth=_user())
             answer.raise_for_status()
         except httpx.HTTPError as error:
             raise ServiceError(
@@ -177,6 +176,14 @@ def connect(api: object | None) -> Orchestrator:
             resolution="Run `tropism up`, or set PREFECT_API_URL to the server's address with `/api`.",
         )
     return Orchestrator(str(api).rstrip("/"))
+
+
+@lru_cache(maxsize=1)
+def _client() -> httpx.Client:
+    """Return the one client of this process: making one costs more than a question."""
+    import httpx
+
+    return httpx.Client(timeout=TIMEOUT_SECONDS)
 
 
 def _user() -> tuple[str, str] | None:

@@ -6,6 +6,7 @@ of errors.
 
 from __future__ import annotations
 
+import re
 import types
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
@@ -110,7 +111,8 @@ def _flag(param: Any) -> str:  # noqa: ANN401
 
 def _about(shape: object) -> str:
     kind = get_args(shape)[0] if get_origin(shape) is list else shape
-    return " ".join((kind.__doc__ or "").split())
+    text = " ".join((kind.__doc__ or "").split())
+    return re.sub(r"^`[^`]+`: ", "", text)  # the class says which command it belongs to; the page says it already
 
 
 def skeleton(shape: object, indent: str = "") -> str:
