@@ -51,13 +51,14 @@ class Followed:
     pending: tuple[str, ...] = ()
 
 
-def follow(work: Work, held: Held) -> Followed:
+def follow(work: Work, held: Held, entry: Entry | None = None) -> Followed:
     """Bring ledger, model alias and event after the record and settle it. A second call changes nothing.
 
-    The ledger must be written. A registry or a Prefect that is down is noted as pending and stops nothing.
+    The ledger must be written, unless its entry is given. A registry or a Prefect that is down is noted as
+    pending and stops nothing.
     """
     record, pending = held.record, []
-    entry = append_decision(work, record)
+    entry = entry or append_decision(work, record)
     version = record.champion.model_version if record.champion else None
     if not _attempt("model_alias", lambda: work.step("move model alias", project_champion, work.product, version)):
         pending.append("model_alias")

@@ -83,7 +83,7 @@ def finish(work: Work, held: Held) -> Released:
     if champion is None or champion.function_version is None:
         followed = follow(work, held)
         return _outcome(work, followed.held, "unchanged", "Nothing serves.", followed.pending)
-    append_decision(work, held.record)
+    entry = append_decision(work, held.record)
     try:
         move_traffic(work, champion.function_version)
         _require_model(work, champion)
@@ -92,7 +92,7 @@ def finish(work: Work, held: Held) -> Released:
     except TropismError as error:
         take_back(work, held, f"The endpoint did not answer as model {champion.model_version}: {error.detail}")
         raise
-    followed = follow(work, held)
+    followed = follow(work, held, entry)
     note("release.promoted", product=work.product, model=champion.model_version, pending=followed.pending)
     return _outcome(work, followed.held, "promoted", champion.reason, followed.pending)
 
