@@ -46,6 +46,7 @@ bench: setup ## print the benchmark tables
 
 docs: setup ## regenerate the reference pages and tables
 	$(BIN)/python -m cli.reference
+	$(BIN)/python -m deployments.event_page
 
 lock: $(UV) ## resolve the dependencies anew
 	$(UV) lock

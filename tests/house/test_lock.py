@@ -19,6 +19,10 @@ def test_fastapi_stays_in_the_range_prefects_server_works_with() -> None:
     assert Version("0.139") <= locked()["fastapi"] < Version("0.151")
 
 
+def test_sqlalchemy_stays_below_the_series_prefects_scheduler_fails_on() -> None:
+    assert locked()["sqlalchemy"] < Version("2.1")
+
+
 def test_the_cpu_build_of_xgboost_is_what_everything_but_the_gpu_extra_installs() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     wanted = [entry for group in project["dependency-groups"].values() for entry in group if isinstance(entry, str)]
