@@ -128,6 +128,11 @@ def _prefect(cloud: LocalCloud) -> Service:
         "PREFECT_UI_API_URL": cloud.prefect_api_url,
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{home / 'prefect.db'}",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        # A queued training starts seconds, not half a minute, after the one before it.
+        "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "5",
+        # A sweep every 30 s: minutes ahead are enough, and after a night's sleep few are late.
+        "PREFECT_SERVER_SERVICES_SCHEDULER_MIN_SCHEDULED_TIME": "300",
+        "PREFECT_SERVER_SERVICES_SCHEDULER_MAX_RUNS": "10",
         "DO_NOT_TRACK": "true",
     }
     address = ("--host", "127.0.0.1", "--port", str(cloud.prefect_port))
