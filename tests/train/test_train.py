@@ -155,6 +155,28 @@ def test_features_are_fitted_on_the_rows_before_the_holdout_only(shop: Shop, tmp
     assert levels == ("Graz", "Köln", "Ulm")
 
 
+def test_a_regression_goes_the_same_way_with_its_own_metrics_and_plots(shop: Shop) -> None:
+    shop.edit("task: binary", "task: regression")
+    shop.edit("metric: auc, floors: { auc: 0.55 }", "metric: rmse, floors: { rmse: 0.5 }")
+    shop.edit("max_rounds: 30", "max_rounds: 30, recent_days: 12")
+    for number in range(3):
+        shop.publish(number)
+    shop.train()
+    shop.crown("1")
+    for number in (3, 4):
+        shop.publish(number)
+    shop.train()
+    found = decided("2")
+    assert (found.verdict, found.candidate, found.judgement.metric) == ("promote", "recent", "rmse")
+    assert found.judgement.improvement is not None
+    assert found.judgement.improvement > 0.01
+    client = registry.mlflow_client()
+    metrics = client.get_run(found.mlflow_run).data.metrics
+    assert metrics["candidate/recent/stopping_score"] < metrics["candidate/all/stopping_score"]
+    stored = {item.path for item in client.list_artifacts(found.mlflow_run, "plots")}
+    assert stored == {f"plots/{name}.png" for name in ("residuals", "gain", "scores")}
+
+
 def test_nothing_validated_says_what_to_bring(shop: Shop) -> None:
     with pytest.raises(TrainingError, match=r"nothing to train shop on.*tropism drop shop"):
         shop.train()
