@@ -8,35 +8,70 @@ still lies there has work to do.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prefect import flow, task
+from prefect import flow
 from prefect.artifacts import create_markdown_artifact
-from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Completed
 
 from lifecycle import spec
-from lifecycle.batch import BatchManifest, QuarantineRecord, Reason, codes, shown
+from lifecycle.batch import BatchManifest, Reason, codes, shown
 from lifecycle.codes import Code
 from lifecycle.delivery import Delivery, LandedObject, Outcome, Worker, refuse_key, to_markdown
 from lifecycle.errors import UsageError
 from lifecycle.events import BatchQuarantined, BatchValidated, Event
-from lifecycle.spec import Product
 from tasks import batches, deliveries, judging, landing
 from tasks.batches import Order
 from tasks.clients import settings
-from tasks.deliveries import Claim
-from tasks.events import emit
-from tasks.judging import Verdict
-from tasks.landing import Content
+from tasks.events import send
+from tasks.step import Step, as_task, note
 
 
-@task(name="leave report", retries=2, retry_delay_seconds=2, cache_policy=NO_CACHE)
+@dataclass(frozen=True)
+class Work:
+    """What a run works with: how steps are carried out, the bucket, the products, the suites, and who works."""
+
+    step: Step
+    bucket: str
+    products: Path
+    expectations: Path
+    worker: Worker
+
+
+@flow(name="ingest")
+def ingest(product: str, key: str, object_version: str | None = None, retry_of: str | None = None) -> State[Delivery]:
+    """Take in one delivery; the run's message and result say what became of it."""
+    if reason := refuse_key(product, key):
+        raise UsageError(f"{key!r} is no delivery of {product}.", detail=str(reason))
+    where = settings()
+    worker = Worker(flow_run.get_id() or "unknown", retry_of)
+    work = Work(as_task, where.bucket, where.products, where.expectations, worker)
+    record = take_in(work, product, key, object_version)
+    return Completed(message=record.message(), data=record)
+
+
+def take_in(work: Work, product: str, key: str, object_version: str | None) -> Delivery:
+    """Carry a delivery from the landing zone to its end and return its record."""
+    landed = work.step("find object", landing.find_object, work.bucket, product, key, object_version)
+    claim = work.step("claim delivery", deliveries.claim_delivery, landed, work.worker)
+    record = claim.record
+    if claim.ours:
+        note("delivery.claimed", product=product, delivery=record.delivery_id, key=key)
+        record = work.step("end delivery", deliveries.end_delivery, claim, _read_and_judge(work, landed))
+    if not record.ended or not (claim.ours or landed.current):
+        return record  # another run has it, or has done everything
+    work.step("leave report", report, record)
+    for event in _events(record):
+        work.step("emit event", send, event)
+    work.step("clear landing", landing.clear, landed)
+    note(f"delivery.{record.state}", product=product, delivery=record.delivery_id, batch=record.batch_id)
+    return record
+
+
 def report(record: Delivery) -> None:
     """Leave a page about the delivery with the run. A second call leaves a newer version of the same page."""
     create_markdown_artifact(
@@ -44,78 +79,21 @@ def report(record: Delivery) -> None:
     )
 
 
-@dataclass(frozen=True)
-class Steps:
-    """What the story is made of. A flow run takes the tasks; a test may take the functions under them."""
-
-    find: Callable[[str, str, str, str | None], LandedObject] = landing.find_object
-    claim: Callable[[LandedObject, Worker], Claim] = deliveries.claim_delivery
-    fetch: Callable[[LandedObject, int], Content | None] = landing.fetch
-    known: Callable[[str, str, str], BatchManifest | None] = batches.find_batch
-    judge: Callable[[str, Content, Product, Path], Verdict] = judging.judge
-    publish: Callable[[Order], BatchManifest] = batches.publish
-    quarantine: Callable[[Order], QuarantineRecord] = batches.quarantine
-    end: Callable[[Claim, Outcome], Delivery] = deliveries.end_delivery
-    report: Callable[[Delivery], None] = report
-    emit: Callable[[Event], None] = emit
-    clear: Callable[[LandedObject], bool] = landing.clear
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a run works: the bucket, the products and the suites."""
-
-    bucket: str
-    products: Path
-    expectations: Path
-
-
-@flow(name="ingest")
-def ingest(product: str, key: str, object_version: str | None = None, retry_of: str | None = None) -> State[Delivery]:
-    """Take in one delivery; the run's message and result say what became of it."""
-    where = settings()
-    if reason := refuse_key(product, key):
-        raise UsageError(f"{key!r} is no delivery of {product}.", detail=str(reason))
-    place = Place(where.bucket, where.products, where.expectations)
-    worker = Worker(str(flow_run.get_id()), retry_of)
-    record = take_in(place, product, key, object_version, worker, Steps())
-    return Completed(message=record.message(), data=record)
-
-
-def take_in(place: Place, product: str, key: str, object_version: str | None, worker: Worker, steps: Steps) -> Delivery:
-    """Carry a delivery from the landing zone to its end and return its record."""
-    landed = steps.find(place.bucket, product, key, object_version)
-    claim = steps.claim(landed, worker)
-    if not claim.ours:
-        record = claim.record
-        if not (record.ended and landed.current):
-            return record  # somebody else has it, or all is done
-    else:
-        record = steps.end(claim, _work(place, landed, worker, steps))
-    if not record.ended:
-        return record  # another run has taken over, and does the rest
-    steps.report(record)
-    for event in _events(record):
-        steps.emit(event)
-    steps.clear(landed)
-    return record
-
-
-def _work(place: Place, landed: LandedObject, worker: Worker, steps: Steps) -> Outcome:
+def _read_and_judge(work: Work, landed: LandedObject) -> Outcome:
     """Read, judge, and publish or quarantine."""
-    product = spec.load(place.products, landed.product)
-    content = None if landed.gone else steps.fetch(landed, product.limits.max_bytes)
+    product = spec.load(work.products, landed.product)
+    content = None if landed.gone else work.step("fetch bytes", landing.fetch, landed, product.limits.max_bytes)
     if content is None:
         gone = Reason(Code.OBJECT_GONE, None, "an object that was deleted before it was read", "the object")
         return Outcome("ignored", reasons=(gone,))
-    known = steps.known(place.bucket, product.name, content.batch_id)
+    known = work.step("find batch", batches.find_batch, work.bucket, product.name, content.batch_id)
     if known is not None:
         return _accepted(known, landed)
-    verdict = steps.judge(landed.key, content, product, place.expectations)
-    order = Order(landed, content, verdict, product, worker.flow_run)
+    verdict = work.step("judge rows", judging.judge, landed.key, content, product, work.expectations)
+    order = Order(landed, content, verdict, product, work.worker.flow_run)
     if verdict.kept is not None:
-        return _accepted(steps.publish(order), landed)
-    steps.quarantine(order)
+        return _accepted(work.step("publish batch", batches.publish, order), landed)
+    work.step("quarantine batch", batches.quarantine, order)
     return Outcome("quarantined", content.batch_id, verdict.counts, verdict.reasons, verdict.notes)
 
 

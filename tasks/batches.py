@@ -14,8 +14,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from pydantic import ValidationError
 
 from lifecycle.batch import BatchManifest, ColumnSchema, QuarantineRecord, StoredFile, Zone, batch_prefix
@@ -26,7 +24,6 @@ from tasks import objects
 from tasks.clients import s3
 from tasks.judging import Verdict, event_times
 from tasks.landing import Content
-from tasks.retry import passing
 
 _ONE_COPY = 5 * 1024**3  # what S3 copies in one request
 _PARQUET, _JSON, _BYTES = "application/vnd.apache.parquet", "application/json", "application/octet-stream"
@@ -47,7 +44,6 @@ class Order:
         return f"{batch_prefix(zone, self.product.name, self.content.batch_id)}{name}"
 
 
-@task(name="find batch", retries=3, retry_delay_seconds=2, retry_condition_fn=passing, cache_policy=NO_CACHE)
 def find_batch(bucket: str, product: str, batch_id: str) -> BatchManifest | None:
     """Return the manifest of a validated batch, or None when there is none. Reads only."""
     key = f"{batch_prefix('validated', product, batch_id)}manifest.json"
@@ -64,7 +60,6 @@ def find_batch(bucket: str, product: str, batch_id: str) -> BatchManifest | None
         ) from error
 
 
-@task(name="publish batch", retries=3, retry_delay_seconds=2, retry_condition_fn=passing, cache_policy=NO_CACHE)
 def publish(order: Order) -> BatchManifest:
     """Write the good rows to the validated zone and the others to quarantine; return the manifest that stands.
 
@@ -77,13 +72,12 @@ def publish(order: Order) -> BatchManifest:
     manifest = _manifest(order, data, held)
     body = manifest.model_dump_json(indent=1).encode()
     if objects.create(bucket, order.key("validated", "manifest.json"), body) is None:
-        found = find_batch.fn(bucket, order.product.name, order.content.batch_id)
+        found = find_batch(bucket, order.product.name, order.content.batch_id)
         manifest = manifest if found is None else found
     _leave_quarantine(order, manifest)
     return manifest
 
 
-@task(name="quarantine batch", retries=3, retry_delay_seconds=2, retry_condition_fn=passing, cache_policy=NO_CACHE)
 def quarantine(order: Order) -> QuarantineRecord:
     """Keep a refused file byte by byte, with the reasons beside it. A second call writes the same again."""
     original = _keep_original(order)

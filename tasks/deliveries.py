@@ -5,15 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from pydantic import ValidationError
 
 from lifecycle.batch import delivery_key
 from lifecycle.delivery import Delivery, LandedObject, Outcome, Worker, may_take_over
 from lifecycle.errors import ServiceError
 from tasks import objects
-from tasks.retry import passing
 
 _TRIES = 5  # each lost round means that another run changed the record in between
 
@@ -32,7 +29,6 @@ class Claim:
         return self.etag is not None
 
 
-@task(name="claim delivery", retries=3, retry_delay_seconds=2, retry_condition_fn=passing, cache_policy=NO_CACHE)
 def claim_delivery(landed: LandedObject, worker: Worker) -> Claim:
     """Claim a delivery. A second call by the same run claims it again; any other gets the record as it is.
 
@@ -51,7 +47,6 @@ def claim_delivery(landed: LandedObject, worker: Worker) -> Claim:
     raise ServiceError(f"The record of delivery {landed.delivery_id} changes hands too fast.")
 
 
-@task(name="end delivery", retries=3, retry_delay_seconds=2, retry_condition_fn=passing, cache_policy=NO_CACHE)
 def end_delivery(claim: Claim, outcome: Outcome) -> Delivery:
     """Write what became of a claimed delivery and return the record that stands.
 

@@ -13,8 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 
 from lifecycle.batch import EventTimes, Reason, RowCounts, SuiteUsed
 from lifecycle.codes import Code
@@ -56,7 +54,6 @@ class Verdict:
     lines: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
 
-@task(name="judge rows", cache_policy=NO_CACHE)
 def judge(key: str, content: Content, product: Product, expectations: Path) -> Verdict:
     """Judge a delivery by its product and its raw suite. Raises SuiteError: without a suite nothing is judged."""
     suite = load_suite(expectations, f"{product.name}_raw")

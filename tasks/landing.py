@@ -10,13 +10,10 @@ from hashlib import sha256
 from typing import Any
 
 from botocore.exceptions import ClientError
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 
 from lifecycle.delivery import LandedObject
 from lifecycle.errors import ServiceError
 from tasks.clients import s3
-from tasks.retry import passing
 
 _ABSENT = frozenset({404, 405})  # 405: the version is a delete marker
 _CHANGED = 412
@@ -32,7 +29,6 @@ class Content:
     data: bytes | None = field(repr=False)
 
 
-@task(name="find object", retries=3, retry_delay_seconds=2, retry_condition_fn=passing, cache_policy=NO_CACHE)
 def find_object(bucket: str, product: str, key: str, object_version: str | None) -> LandedObject:
     """Say what S3 knows about an object version, or about the current one when none is named. Reads only."""
     newest = _head(bucket, key, None)
@@ -45,7 +41,6 @@ def find_object(bucket: str, product: str, key: str, object_version: str | None)
     return _landed(bucket, product, key, older, gone=gone)
 
 
-@task(name="fetch bytes", retries=3, retry_delay_seconds=2, retry_condition_fn=passing, cache_policy=NO_CACHE)
 def fetch(landed: LandedObject, max_bytes: int) -> Content | None:
     """Read an object version and its sha256; keep the bytes only up to `max_bytes`. None when it is gone."""
     parts: list[bytes] = []
@@ -65,7 +60,6 @@ def fetch(landed: LandedObject, max_bytes: int) -> Content | None:
     return Content(digest.hexdigest(), size, b"".join(parts) if size <= max_bytes else None)
 
 
-@task(name="clear landing", retries=3, retry_delay_seconds=2, retry_condition_fn=passing, cache_policy=NO_CACHE)
 def clear(landed: LandedObject) -> bool:
     """Delete an object from the landing zone; the versioned bucket keeps its bytes. Return whether it did.
 

@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import io
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,14 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from flows.ingest import Place, Steps, take_in
+from flows.ingest import Work, take_in
 from lifecycle import spec
 from lifecycle.delivery import Delivery, Worker
 from lifecycle.events import Event
 from lifecycle.spec import Product
-from tasks import batches, deliveries, judging, landing
 from tasks.clients import s3
 from tasks.judging import Verdict
-from tasks.landing import Content
+from tasks.step import Step
 
 ROOT = Path(__file__).parents[2]
 
@@ -93,39 +93,37 @@ class Desk:
         return key, s3().put_object(Bucket=self.bucket, Key=key, Body=body)["VersionId"]
 
     def take_in(
-        self, key: str, object_version: str | None = None, *, run: str | None = None, retry_of: str | None = None
+        self,
+        key: str,
+        object_version: str | None = None,
+        *,
+        run: str | None = None,
+        retry_of: str | None = None,
+        step: Step | None = None,
     ) -> Delivery:
         self.runs += 1
         worker = Worker(run or f"run-{self.runs}", retry_of)
-        return take_in(self.place, "flights", key, object_version, worker, self.steps())
+        work = Work(step or self.step, self.bucket, ROOT / "products", ROOT / "expectations", worker)
+        return take_in(work, "flights", key, object_version)
 
     def deliver(self, body: bytes, name: str = "july.csv") -> Delivery:
         return self.take_in(*self.put(body, name))
 
-    @property
-    def place(self) -> Place:
-        return Place(self.bucket, ROOT / "products", ROOT / "expectations")
+    def step(self, name: str, work: Callable[..., Any], /, *arguments: Any) -> Any:
+        """Carry out a step directly; what would reach Prefect is kept here, and each content is judged once.
 
-    def steps(self) -> Steps:
-        return Steps(
-            find=landing.find_object.fn,
-            claim=deliveries.claim_delivery.fn,
-            fetch=landing.fetch.fn,
-            known=batches.find_batch.fn,
-            judge=self._judge,
-            publish=batches.publish.fn,
-            quarantine=batches.quarantine.fn,
-            end=deliveries.end_delivery.fn,
-            report=self.reports.append,
-            emit=self.events.append,
-            clear=landing.clear.fn,
-        )
-
-    def _judge(self, key: str, content: Content, product: Product, expectations: Path) -> Verdict:
-        """Judge each content once: the same bytes have the same verdict, and judging is what takes time."""
-        if content.batch_id not in self.verdicts:
-            self.verdicts[content.batch_id] = judging.judge.fn(key, content, product, expectations)
-        return self.verdicts[content.batch_id]
+        The same bytes have the same verdict, and judging is what takes time.
+        """
+        if name == "emit event":
+            return self.events.append(*arguments)
+        if name == "leave report":
+            return self.reports.append(*arguments)
+        if name != "judge rows":
+            return work(*arguments)
+        batch_id = arguments[1].batch_id
+        if batch_id not in self.verdicts:
+            self.verdicts[batch_id] = work(*arguments)
+        return self.verdicts[batch_id]
 
     def keys(self, prefix: str = "") -> list[str]:
         found = s3().list_objects_v2(Bucket=self.bucket, Prefix=prefix).get("Contents", [])

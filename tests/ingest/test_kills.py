@@ -10,8 +10,6 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from flows.ingest import Steps, take_in
-from lifecycle.delivery import Worker
 from tasks.clients import s3
 
 
@@ -80,23 +78,25 @@ def test_a_run_that_dies_at_any_call_is_finished_by_the_next(
         assert len(other.keys("control/")) == 1, where
 
 
-@pytest.mark.parametrize("step", ["judge", "publish", "end", "report", "emit", "clear"])
+STEPS = ["judge rows", "publish batch", "end delivery", "leave report", "emit event", "clear landing"]
+
+
+@pytest.mark.parametrize("name", STEPS)
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_run_that_dies_around_any_step_is_finished_by_the_next(
-    step: str, moment: str, desk: Any, real: Any, july: pd.DataFrame
+    name: str, moment: str, desk: Any, real: Any, july: pd.DataFrame
 ) -> None:
+    def dying(step: str, work: Callable[..., Any], /, *arguments: Any) -> Any:
+        if step == name and moment == "before":
+            raise Killed
+        answer = desk.step(step, work, *arguments)
+        if step == name:
+            raise Killed
+        return answer
+
     key, version = desk.put(with_defects(july, real))
-    steps: Steps = desk.steps()
-    original = getattr(steps, step)
-
-    def die(*arguments: Any) -> Any:
-        if moment == "after":
-            original(*arguments)
-        raise Killed
-
-    broken = replace(steps, **{step: die})
     with pytest.raises(Killed):
-        take_in(desk.place, "flights", key, version, Worker("first"), broken)
+        desk.take_in(key, version, run="first", step=dying)
     record = desk.take_in(key, version, run="second", retry_of="first")
     assert (record.state, record.rows.quarantined) == ("validated", 2)
     assert len(desk.keys("validated/")) == 2

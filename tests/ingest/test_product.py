@@ -104,7 +104,7 @@ def test_the_script_writes_the_sample_again_byte_by_byte(tmp_path: Path) -> None
 
 def test_the_sample_is_a_delivery_that_passes(flights: Product) -> None:
     body = (HOME / "sample/rows.parquet").read_bytes()
-    verdict = judging.judge.fn("rows.parquet", Content("s", len(body), body), flights, HOME.parents[1] / "expectations")
+    verdict = judging.judge("rows.parquet", Content("s", len(body), body), flights, HOME.parents[1] / "expectations")
     assert (verdict.reasons, verdict.counts.validated) == ((), 1200)
 
 

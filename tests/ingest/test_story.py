@@ -15,6 +15,8 @@ from lifecycle.batch import BatchManifest, QuarantineRecord, RowCounts, codes
 from lifecycle.delivery import Worker
 from lifecycle.events import BatchQuarantined, BatchValidated
 from tasks.clients import s3
+from tasks.deliveries import claim_delivery
+from tasks.landing import find_object
 
 
 def test_a_good_file_is_validated_announced_and_leaves_the_landing_zone(
@@ -181,9 +183,8 @@ def test_a_delivery_that_somebody_works_on_is_left_to_him_and_taken_over_by_his_
     desk: Any, real: Any, july: pd.DataFrame
 ) -> None:
     key, version = desk.put(real.csv(july))
-    steps = desk.steps()
-    landed = steps.find(desk.bucket, "flights", key, version)
-    steps.claim(landed, Worker("dead"))
+    landed = find_object(desk.bucket, "flights", key, version)
+    claim_delivery(landed, Worker("dead"))
     waiting = desk.take_in(key, version, run="other")
     assert (waiting.state, waiting.owner) == ("claimed", "dead")
     assert desk.keys("validated/") == []
