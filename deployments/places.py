@@ -17,6 +17,14 @@ if TYPE_CHECKING:
     from mypy_boto3_ecs.type_defs import TaskDefinitionTypeDef
 
 
+class Capacity(BaseSettings):
+    """How much may run at once."""
+
+    model_config = SettingsConfigDict(env_prefix="TROPISM_", frozen=True, extra="ignore")
+
+    lambda_runs: int | None = Field(default=None, ge=1, description="Flow runs at a time on the pool `lambda`.")
+
+
 class Network(BaseSettings):
     """The network of training tasks; the account's default one when nothing is said."""
 
@@ -51,7 +59,7 @@ def read(settings: Settings) -> Places:
             resolution="Create the stack first: `tropism up` on a laptop, `aws cloudformation deploy` in an account.",
         ) from error
     return Places(
-        functions=LambdaPool(function_name=f"{settings.function_prefix}-run-flow"),
+        functions=LambdaPool(f"{settings.function_prefix}-run-flow", at_once=Capacity().lambda_runs),
         tasks=_tasks(settings, definition, Network()),
     )
 

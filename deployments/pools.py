@@ -24,14 +24,20 @@ from lifecycle.errors import ServiceError
 
 LAMBDA = "lambda"
 ECS = "ecs"
+_OF_LAMBDA = "Flow runs of up to 15 minutes, in AWS Lambda."
+_OF_ECS = "Flow runs of any length, in ECS tasks."
 
 
 @dataclass(frozen=True)
 class LambdaPool:
-    """Where the pool `lambda` sends its runs: a function, and optionally a version or alias of it."""
+    """Where the pool `lambda` sends its runs: a function, and optionally a version or alias of it.
+
+    `at_once`: how many runs at a time; None leaves it to an operator and to the function's own concurrency.
+    """
 
     function_name: str
     qualifier: str | None = None
+    at_once: int | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,21 @@ class Change(StrEnum):
 
 
 @dataclass(frozen=True)
+class _Wanted:
+    """What a pool should be."""
+
+    name: str
+    description: str
+    template: dict[str, Any]
+    at_once: int | None
+
+    def values(self) -> dict[str, Any]:
+        """Return the fields we decide about."""
+        limit = {} if self.at_once is None else {"concurrency_limit": self.at_once}
+        return {"description": self.description, "base_job_template": self.template, **limit}
+
+
+@dataclass(frozen=True)
 class PoolChange:
     """A pool's name and what happened to it."""
 
@@ -77,14 +98,14 @@ def ensure_pools(client: SyncPrefectClient, functions: LambdaPool, tasks: EcsPoo
 
     """
     return (
-        _ensure(client, LAMBDA, "Flow runs of up to 15 minutes, in AWS Lambda.", lambda_template(functions)),
-        _ensure(client, ECS, "Flow runs of any length, in ECS tasks.", ecs_template(tasks)),
+        _ensure(client, _Wanted(LAMBDA, _OF_LAMBDA, lambda_template(functions), functions.at_once)),
+        _ensure(client, _Wanted(ECS, _OF_ECS, ecs_template(tasks), None)),
     )
 
 
 def lambda_template(values: LambdaPool) -> dict[str, Any]:
     """Fill the template of the pool `lambda`."""
-    return _filled(LAMBDA, asdict(values))
+    return _filled(LAMBDA, {"function_name": values.function_name, "qualifier": values.qualifier})
 
 
 def ecs_template(values: EcsPool) -> dict[str, Any]:
@@ -107,14 +128,13 @@ def _filled(pool: str, defaults: dict[str, Any]) -> dict[str, Any]:
     return template
 
 
-def _ensure(client: SyncPrefectClient, name: str, description: str, template: dict[str, Any]) -> PoolChange:
-    found = _read(client, name)
+def _ensure(client: SyncPrefectClient, wanted: _Wanted) -> PoolChange:
+    name, found = wanted.name, _read(client, wanted.name)
     if found is None:
-        wanted = WorkPoolCreate(name=name, type=name, description=description, base_job_template=template)
         try:
-            client.create_work_pool(wanted)
+            client.create_work_pool(WorkPoolCreate(name=name, type=name, **wanted.values()))
         except ObjectAlreadyExists:  # somebody else was faster since we looked
-            return _ensure(client, name, description, template)
+            return _ensure(client, wanted)
         return PoolChange(name, Change.CREATED)
     if found.type != name:
         raise ServiceError(
@@ -122,9 +142,9 @@ def _ensure(client: SyncPrefectClient, name: str, description: str, template: di
             detail=f"Its type is {found.type!r}, expected {name!r}, and Prefect cannot change a pool's type.",
             resolution=f"Make sure that nothing uses it, then `prefect work-pool delete {name}` and apply again.",
         )
-    if found.base_job_template == template and found.description == description:
+    if all(getattr(found, field_name) == value for field_name, value in wanted.values().items()):
         return PoolChange(name, Change.UNCHANGED)
-    client.update_work_pool(name, WorkPoolUpdate(description=description, base_job_template=template))
+    client.update_work_pool(name, WorkPoolUpdate(**wanted.values()))
     return PoolChange(name, Change.UPDATED)
 
 

@@ -128,6 +128,8 @@ class LocalCloud(BaseModel):
             "TROPISM_ROOT": str(REPO),
             # The cron's sixth field counts seconds: a laptop does not wait five minutes for what was missed.
             "TROPISM_SWEEP_CRON": "* * * * * */30",
+            # A burst waits in Prefect instead of starting a Python for each file.
+            "TROPISM_LAMBDA_RUNS": "3",
         }
 
     def process_environment(self) -> dict[str, str]:
