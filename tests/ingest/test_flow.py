@@ -1,0 +1,56 @@
+"""The flow under a real Prefect: what a person sees of a delivery that is taken in, and of one that is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from prefect import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+from prefect.testing.utilities import prefect_test_harness
+
+from flows.ingest import ingest
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[None]:
+    with prefect_test_harness(server_startup_timeout=120):
+        yield
+
+
+@pytest.fixture
+def ambient(desk: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The bucket where the flow looks for it."""
+    monkeypatch.setenv("TROPISM_BUCKET", desk.bucket)
+    monkeypatch.setenv("TROPISM_ROOT", str(Path(__file__).parents[2]))
+    return desk
+
+
+@pytest.mark.usefixtures("server")
+def test_a_refused_file_completes_the_run_and_leaves_a_page_without_values(
+    ambient: Any, real: Any, july: pd.DataFrame
+) -> None:
+    key, version = ambient.put(real.csv(july.rename(columns={"distance": "distance_mi"})))
+    state = ingest("flights", key, version, return_state=True)
+    record = state.result()
+    assert (state.is_completed(), record.state) == (True, "quarantined")
+    assert state.message == record.message()
+    with get_client(sync_client=True) as client:
+        only = ArtifactFilter(key=ArtifactFilterKey(any_=["ingest-flights"]))
+        (page,) = client.read_artifacts(artifact_filter=only)
+    assert "MISSING_COLUMN" in str(page.data)
+    assert str(july["tailnum"].iloc[0]) not in str(page.data)
+    assert (ambient.keys("validated/"), ambient.keys("landing/")) == ([], [])
+    again = ingest("flights", key, version)
+    assert again == record
+
+
+@pytest.mark.usefixtures("server")
+def test_what_is_no_delivery_of_the_product_fails_with_a_sentence(ambient: Any) -> None:
+    state = ingest("flights", "landing/other/a.csv", return_state=True)
+    assert state.is_failed()
+    assert "'landing/other/a.csv' is no delivery of flights." in str(state.message)
+    assert ambient.keys() == []
