@@ -8,6 +8,7 @@ import threading
 import uuid
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,16 +21,20 @@ import pytest
 import xgboost
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from flows import release
+from flows.following import Work
 from lifecycle import bundle
 from lifecycle.batch import Reason
 from lifecycle.challenge import Challenge, Judgement, Recorder
 from lifecycle.columns import Column
 from lifecycle.contract import Contract, Task
+from lifecycle.control import Actor
 from lifecycle.features import FeatureSpec, fit
 from lifecycle.manifest import Lineage
 from lifecycle.promotion import Verdict
 from lifecycle.settings import Settings
 from tasks import ledger, registry, tracking
+from tasks.step import Step, directly
 from tests.conftest import Aws
 
 ROOT = Path(__file__).parents[2]
@@ -57,9 +62,9 @@ class House:
         return self.settings.bucket
 
 
-@pytest.fixture
-def house(aws: Aws) -> Iterator[House]:
-    """A bucket and a mould of this test's own; its functions are removed afterwards."""
+@contextmanager
+def built(aws: Aws) -> Iterator[House]:
+    """Make a bucket and a mould; its functions are removed afterwards."""
     prefix = f"t{uuid.uuid4().hex[:8]}"
     settings = Settings.model_validate({"bucket": aws.bucket(), "function_prefix": prefix, "root": ROOT})
     client = boto3.session.Session().client("lambda")
@@ -80,6 +85,42 @@ def house(aws: Aws) -> Iterator[House]:
     client.close()
 
 
+@pytest.fixture
+def house(aws: Aws) -> Iterator[House]:
+    """A product of this test's own that nothing was released for."""
+    with built(aws) as made:
+        yield made
+
+
+@pytest.fixture
+def two(house: House, bundles: Made, listener: "Listener", registry_uri: str) -> House:
+    """A product of this test's own whose model 2 serves after model 1."""
+    assert registry_uri
+    release_two(house, bundles)
+    listener.events.clear()
+    return house
+
+
+@pytest.fixture(scope="module")
+def settled(aws: Aws, bundles: Made, registry_uri: str) -> Iterator[House]:
+    """The same, shared by the tests of a module that leave it as it was."""
+    assert registry_uri
+    with built(aws) as made:
+        with hearing():
+            release_two(made, bundles)
+        yield made
+
+
+def work(house: House, step: Step = directly, name: str = "test") -> Work:
+    return Work(step, house.settings, house.product, Actor(name, datetime.now(UTC), "model.challenged"))
+
+
+def release_two(house: House, bundles: Made) -> None:
+    for version, champion in (("1", None), ("2", "1")):
+        assert register(house, bundles(int(version), house.product), champion=champion) == version
+        assert release.carry_out(work(house), version).state == "promoted"
+
+
 @dataclass
 class Listener:
     """A stand-in for Prefect's API. Answers POST /api/events with 204 and keeps the events; everything else is 404."""
@@ -94,6 +135,13 @@ class Listener:
 @pytest.fixture
 def listener() -> Iterator[Listener]:
     """Whoever listens to events, for the length of a test."""
+    with hearing() as heard:
+        yield heard
+
+
+@contextmanager
+def hearing() -> Iterator[Listener]:
+    """Take the place of Prefect's API."""
     heard = Listener("")
 
     class Handler(BaseHTTPRequestHandler):

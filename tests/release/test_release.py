@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -10,13 +9,11 @@ import httpx
 import pytest
 
 from flows import release, rollback
-from flows.following import Work
-from lifecycle.control import Actor, Wish
+from lifecycle.control import Wish
 from lifecycle.errors import BundleError, ConflictError, ReleaseError, ServiceError
 from lifecycle.smoke import request
 from tasks import clients, control, endpoint, function_versions, ledger, packages, registry
-from tasks.step import Step, directly
-from tests.release.conftest import House, Listener, Made, register
+from tests.release.conftest import House, Listener, Made, register, work
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -24,20 +21,6 @@ pytestmark = [
     pytest.mark.usefixtures("registry_uri"),
     pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning"),  # MLflow, under SQLAlchemy 2.1
 ]
-
-
-def work(house: House, step: Step = directly, name: str = "test") -> Work:
-    return Work(step, house.settings, house.product, Actor(name, datetime.now(UTC), "model.challenged"))
-
-
-@pytest.fixture
-def two(house: House, bundles: Made, listener: Listener) -> House:
-    """A product whose model 2 serves after model 1."""
-    for version, champion in (("1", None), ("2", "1")):
-        assert register(house, bundles(int(version), house.product), champion=champion) == version
-        assert release.carry_out(work(house), version).state == "promoted"
-    listener.events.clear()
-    return house
 
 
 def everything(house: House) -> dict[str, Any]:
@@ -75,21 +58,21 @@ def serving(champion: str, previous: str | None, *moves: tuple[str, str | None, 
 FIRST, SECOND = ("promote", None, "1"), ("promote", "1", "2")
 
 
-def test_a_released_model_is_what_every_record_and_the_endpoint_itself_say(two: House, listener: Listener) -> None:
-    assert everything(two) == serving("2", "1", FIRST, SECOND)
-    found = endpoint.serving(two.settings, two.product)
+def test_a_released_model_is_what_every_record_and_the_endpoint_itself_say(settled: House, listener: Listener) -> None:
+    assert everything(settled) == serving("2", "1", FIRST, SECOND)
+    found = endpoint.serving(settled.settings, settled.product)
     assert found is not None
-    body = request(function_versions.bundle_of(two.bucket, two.function, str(found.function_version)).contract)
+    body = request(function_versions.bundle_of(settled.bucket, settled.function, str(found.function_version)).contract)
     answer = httpx.post(f"{found.url}invocations", json=body, timeout=10)
     assert (answer.status_code, answer.json()["model_version"]) == (200, "2")
     assert listener.names() == []
 
 
-def test_releasing_again_changes_nothing_and_an_older_event_is_behind(two: House, listener: Listener) -> None:
-    before = control.read(two.bucket, two.product)
-    assert release.carry_out(work(two), "2").state == "unchanged"
-    assert release.carry_out(work(two), "1").state == "behind"
-    assert control.read(two.bucket, two.product) == before
+def test_releasing_again_changes_nothing_and_an_older_event_is_behind(settled: House, listener: Listener) -> None:
+    before = control.read(settled.bucket, settled.product)
+    assert release.carry_out(work(settled), "2").state == "unchanged"
+    assert release.carry_out(work(settled), "1").state == "behind"
+    assert control.read(settled.bucket, settled.product) == before
     assert listener.events == []
 
 
@@ -117,33 +100,35 @@ def refused(house: House, version: str) -> str:
 
 
 def test_what_may_not_be_released_is_refused_with_its_reason_and_nothing_moves(
-    two: House, bundles: Made, listener: Listener
+    settled: House, bundles: Made, listener: Listener
 ) -> None:
-    failed = register(two, bundles(3, two.product), champion="2", verdict="refuse")
-    assert "did not pass the promotion gate" in refused(two, failed)
-    stale = register(two, bundles(4, two.product), champion="1")
-    assert "was compared with model 1, but model 2 serves now" in refused(two, stale)
+    failed = register(settled, bundles(3, settled.product), champion="2", verdict="refuse")
+    assert "did not pass the promotion gate" in refused(settled, failed)
+    stale = register(settled, bundles(4, settled.product), champion="1")
+    assert "was compared with model 1, but model 2 serves now" in refused(settled, stale)
     assert [(event["event"], event["payload"]["cause"]) for event in listener.events] == [
         ("retrain.requested", "stale_comparison")
     ]
-    foreign = register(two, bundles(5, "another"), champion="2")
-    assert "of another product: another" in refused(two, foreign)
-    held = control.read(two.bucket, two.product)
+    foreign = register(settled, bundles(5, "another"), champion="2")
+    assert "of another product: another" in refused(settled, foreign)
+    held = control.read(settled.bucket, settled.product)
     frozen = held.record.model_copy(update={"frozen": True})
-    two.aws.s3.put_object(
-        Bucket=two.bucket, Key=control.record_key(two.product), Body=frozen.model_dump_json().encode()
+    settled.aws.s3.put_object(
+        Bucket=settled.bucket, Key=control.record_key(settled.product), Body=frozen.model_dump_json().encode()
     )
-    fine = register(two, bundles(6, two.product), champion="2")
-    assert "is frozen" in refused(two, fine)
+    fine = register(settled, bundles(6, settled.product), champion="2")
+    assert "is frozen" in refused(settled, fine)
+    body = held.record.model_dump_json().encode()
+    settled.aws.s3.put_object(Bucket=settled.bucket, Key=control.record_key(settled.product), Body=body)
 
 
-def test_a_bundle_altered_in_the_registry_is_refused(two: House, bundles: Made) -> None:
-    version = register(two, bundles(3, two.product), champion="2")
-    keys = [item["Key"] for item in two.aws.s3.list_objects_v2(Bucket=two.bucket, Prefix="mlflow/")["Contents"]]
-    run = registry.version_of(two.product, version).mlflow_run
+def test_a_bundle_altered_in_the_registry_is_refused(settled: House, bundles: Made) -> None:
+    version = register(settled, bundles(3, settled.product), champion="2")
+    keys = [item["Key"] for item in settled.aws.s3.list_objects_v2(Bucket=settled.bucket, Prefix="mlflow/")["Contents"]]
+    run = registry.version_of(settled.product, version).mlflow_run
     (model,) = [key for key in keys if run in key and key.endswith("bundle/model.ubj")]
-    two.aws.s3.put_object(Bucket=two.bucket, Key=model, Body=b"not the model")
-    assert "model.ubj has sha256" in refused(two, version)
+    settled.aws.s3.put_object(Bucket=settled.bucket, Key=model, Body=b"not the model")
+    assert "model.ubj has sha256" in refused(settled, version)
 
 
 def test_a_model_that_does_not_answer_after_the_move_gives_the_traffic_back(
@@ -271,24 +256,24 @@ def test_a_rollback_serves_the_previous_model_again_and_a_second_one_goes_furthe
     assert (forward.model_version, everything(two)["endpoint"]) == (third, third)
 
 
-def test_a_rollback_to_a_missing_or_altered_model_leaves_what_serves(two: House) -> None:
-    before = everything(two)
+def test_a_rollback_to_a_missing_or_altered_model_leaves_what_serves(settled: House) -> None:
+    before = everything(settled)
     with pytest.raises(ReleaseError, match=r"Model 9 never served .* Models that served: 1, 2"):
-        rollback.carry_out(work(two), Wish("wish-1", "slow"), to="9")
-    previous = control.read(two.bucket, two.product).record.previous
+        rollback.carry_out(work(settled), Wish("wish-1", "slow"), to="9")
+    previous = control.read(settled.bucket, settled.product).record.previous
     assert previous is not None
     number = str(previous.function_version)
-    version = next(found for found in function_versions.published(two.function) if found.number == number)
-    key = function_versions.code_key(two.function, packages.to_sha256(version.code_sha256))
-    body = two.aws.s3.get_object(Bucket=two.bucket, Key=key)["Body"].read()
-    two.aws.s3.put_object(Bucket=two.bucket, Key=key, Body=body[:-1] + b"x")
+    version = next(found for found in function_versions.published(settled.function) if found.number == number)
+    key = function_versions.code_key(settled.function, packages.to_sha256(version.code_sha256))
+    body = settled.aws.s3.get_object(Bucket=settled.bucket, Key=key)["Body"].read()
+    settled.aws.s3.put_object(Bucket=settled.bucket, Key=key, Body=body[:-1] + b"x")
     with pytest.raises(BundleError, match="not the code it was published from"):
-        rollback.carry_out(work(two), Wish("wish-2", "slow"))
-    two.aws.s3.put_object(Bucket=two.bucket, Key=key, Body=body)
-    clients.lambda_client().delete_function(FunctionName=two.function, Qualifier=number)
+        rollback.carry_out(work(settled), Wish("wish-2", "slow"))
+    settled.aws.s3.put_object(Bucket=settled.bucket, Key=key, Body=body)
+    clients.lambda_client().delete_function(FunctionName=settled.function, Qualifier=number)
     with pytest.raises(BundleError, match="does not exist"):
-        rollback.carry_out(work(two), Wish("wish-3", "slow"))
-    assert everything(two) == before
+        rollback.carry_out(work(settled), Wish("wish-3", "slow"))
+    assert everything(settled) == before
 
 
 def test_killed_before_any_change_and_run_again_a_rollback_goes_back_one_step_only(

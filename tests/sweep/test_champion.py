@@ -12,7 +12,7 @@ from lifecycle.control import Wish
 from lifecycle.lost import Run
 from tasks import control, endpoint, ledger, registry
 from tasks.step import directly
-from tests.release.conftest import House, Listener, Made, register
+from tests.release.conftest import House, Listener, Made, register, work
 from tests.release.test_release import (
     FIRST,
     SECOND,
@@ -20,12 +20,10 @@ from tests.release.test_release import (
     Killer,
     everything,
     serving,
-    two,
     watched,
-    work,
 )
 
-__all__ = ["two", "watched"]  # fixtures
+__all__ = ["watched"]  # a fixture
 pytestmark = [
     pytest.mark.usefixtures("registry_uri"),
     pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning"),  # MLflow, under SQLAlchemy 2.1
@@ -45,36 +43,37 @@ def repairs(house: House) -> list[tuple[Any, Any]]:
     return [(entry.evidence["what"], entry.evidence["found"]) for entry in found]
 
 
-def test_an_alias_moved_by_hand_is_moved_back_entered_and_told_once(two: House, listener: Listener) -> None:
-    before = everything(two)
-    first = control.read(two.bucket, two.product).record.previous
+def test_an_alias_moved_by_hand_is_moved_back_entered_and_told_once(settled: House, listener: Listener) -> None:
+    before = everything(settled)
+    first = control.read(settled.bucket, settled.product).record.previous
     assert first is not None
-    endpoint.move_alias(two.function, str(first.function_version))
-    assert everything(two)["endpoint"] == "1"
-    assert len(mend(two)) == 1
-    assert mend(two) == []
-    found = everything(two)
+    endpoint.move_alias(settled.function, str(first.function_version))
+    assert everything(settled)["endpoint"] == "1"
+    assert len(mend(settled)) == 1
+    assert mend(settled) == []
+    found = everything(settled)
     assert {**found, "moves": found["moves"][:2]} == before
-    assert repairs(two) == [("function_alias", first.function_version)]
+    assert repairs(settled)[-1] == ("function_alias", first.function_version)
     assert listener.names() == ["lifecycle.diverged"]
     assert (listener.events[0]["payload"]["what"], listener.events[0]["payload"]["revision"]) == ("function_alias", 4)
 
 
-def test_a_model_alias_moved_by_hand_is_moved_back(two: House, listener: Listener) -> None:
-    registry.set_model_alias(two.product, "champion", "1")
-    assert len(mend(two)) == 1
-    assert registry.model_aliases(two.product) == {"champion": "2"}
-    assert repairs(two) == [("model_alias", "1")]
+def test_a_model_alias_moved_by_hand_is_moved_back(settled: House, listener: Listener) -> None:
+    registry.set_model_alias(settled.product, "champion", "1")
+    assert len(mend(settled)) == 1
+    assert registry.model_aliases(settled.product) == {"champion": "2"}
+    assert repairs(settled)[-1] == ("model_alias", "1")
     assert listener.names() == ["lifecycle.diverged"]
-    assert mend(two) == []
+    assert mend(settled) == []
 
 
-def test_nothing_is_mended_while_a_release_or_a_rollback_works(two: House) -> None:
-    registry.set_model_alias(two.product, "champion", "1")
+def test_nothing_is_mended_while_a_release_or_a_rollback_works(settled: House) -> None:
+    registry.set_model_alias(settled.product, "champion", "1")
     for flow in ("release", "rollback"):
-        busy = Run("1", flow, "RUNNING", "Running", datetime.now(UTC), parameters={"product": two.product})
-        assert mend(two, busy) == []
-    assert registry.model_aliases(two.product) == {"champion": "1"}
+        busy = Run("1", flow, "RUNNING", "Running", datetime.now(UTC), parameters={"product": settled.product})
+        assert mend(settled, busy) == []
+    assert registry.model_aliases(settled.product) == {"champion": "1"}
+    registry.set_model_alias(settled.product, "champion", "2")
 
 
 def sweep_until_still(house: House, listener: Listener) -> None:
