@@ -131,7 +131,7 @@ def _prefect(cloud: LocalCloud) -> Service:
         # A queued training starts seconds, not half a minute, after the one before it.
         "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "5",
         # A sweep every 30 s: minutes ahead are enough, and after a night's sleep few are late.
-        "PREFECT_SERVER_SERVICES_SCHEDULER_MIN_SCHEDULED_TIME": "300",
+        "PREFECT_SERVER_SERVICES_SCHEDULER_MIN_SCHEDULED_TIME": "PT5M",
         "PREFECT_SERVER_SERVICES_SCHEDULER_MAX_RUNS": "10",
         "DO_NOT_TRACK": "true",
     }
