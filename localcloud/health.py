@@ -24,6 +24,8 @@ _ANSWER_SECONDS = 5.0
 _POLL_SECONDS = 0.15
 _BACKOFF_SECONDS = 4.0
 """Two failed starts take about so long: the supervisor waits a second after the first, two after the second."""
+_MOST_LIVES = 4
+"""A service that fails a second after its start counts as started; its fifth process will fare no better."""
 _TAIL_LINES = 15
 _UNREACHABLE = (OSError, http.client.HTTPException, ValueError)
 NAMES: Mapping[str, str] = {
@@ -52,10 +54,14 @@ def wait(cloud: LocalCloud, service: str, seconds: float) -> None:
     """Wait until a service works. Raises LocalCloudError with the end of its log and the log's path."""
     deadline = time.monotonic() + seconds
     failing_since: float | None = None
+    lives: set[int] = set()
     while True:
         supervised = listing(cloud)[service]
         if supervised.state == "RUNNING" and healthy(cloud, supervised):
             return
+        lives.add(supervised.pid)
+        if len(lives - {0}) > _MOST_LIVES:
+            raise _failure(cloud, supervised, "ends again and again")
         now = time.monotonic()
         failing_since = (failing_since or now) if supervised.state == "BACKOFF" else failing_since
         # EXITED passes: the supervisor starts such a service again a moment later.
