@@ -80,6 +80,29 @@ def test_two_publishers_at_once_never_publish_each_others_code(house: House, bun
         assert inside.release == Release(str(seed), RELEASED)
 
 
+def test_code_that_changes_right_before_it_is_published_is_published_under_nobody_elses_name(
+    house: House, bundles: Made
+) -> None:
+    function = endpoint.ensure_endpoint(house.settings, "flights")
+    mine, other = package(bundles(1), "1"), package(bundles(2), "2")
+    overtaken = []
+
+    def overtake(**_: object) -> None:
+        if not overtaken:
+            overtaken.append(True)
+            lambda_client().update_function_code(FunctionName=function, ZipFile=other.body)
+            function_versions.wait_until_updated(function)
+
+    events = lambda_client().meta.events
+    events.register("before-call.lambda.PublishVersion", overtake, unique_id="overtake")
+    try:
+        version = function_versions.publish(house.bucket, function, mine)
+    finally:
+        events.unregister("before-call.lambda.PublishVersion", overtake, unique_id="overtake")
+    assert overtaken
+    assert function_versions.bundle_of(house.bucket, function, version.number).digest == bundle.load(bundles(1)).digest
+
+
 def test_a_moved_alias_is_what_the_endpoint_answers(house: House, bundles: Made) -> None:
     function = endpoint.ensure_endpoint(house.settings, "flights")
     version = function_versions.publish(house.bucket, function, package(bundles(1), "7"))
