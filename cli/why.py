@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -74,9 +74,9 @@ def explain(product: str, name: str, records: Sequence[Delivery], entries: Seque
         return _batch(product, batches.pop(), records, entries)
     if len(name) >= _PREFIX and batches:
         raise UsageError(f"{name!r} is the start of {len(batches)} batch ids.", resolution="Give more characters.")
-    one = next((record for record in records if name in (deliveries.file_of(record), record.key)), None)
-    if one is not None:
-        return _delivery(product, name, one, entries)
+    same = [record for record in records if name in (deliveries.file_of(record), record.key)]
+    if same:
+        return _file(product, name, same, entries)
     raise _unknown(product, name, records, entries)
 
 
@@ -87,6 +87,18 @@ def _model(product: str, version: str, decided: Sequence[Entry]) -> Explained:
         for entry in decided
     )
     return Explained(product, version, "model", f"Model {version} of {product}", told, challenge.evidence)
+
+
+def _file(product: str, name: str, same: Sequence[Delivery], entries: Sequence[Entry]) -> Explained:
+    """Explain the newest delivery that was more than a repeat; the others are told as well."""
+    telling = next((record for record in same if record.state != "duplicate"), same[0])
+    found = _delivery(product, name, telling, entries)
+    others = tuple(
+        f"Also delivered, {output.moment(record.claimed_at)}: {record.message()}"
+        for record in same
+        if record != telling
+    )
+    return replace(found, because=(*found.because, *others))
 
 
 def _delivery(product: str, name: str, record: Delivery, entries: Sequence[Entry]) -> Explained:

@@ -44,3 +44,13 @@ def test_an_unknown_name_is_answered_with_the_nearest_file(run: Run, world: Worl
     found = run("why", "parcels", "2026-1.csv")
     assert found.code == 2
     assert "Nothing of parcels is called '2026-1.csv'. Did you mean '2026-01.csv'?" in found.err
+
+
+def test_a_repeat_does_not_hide_what_became_of_the_file(run: Run, world: World) -> None:
+    world.delivered("a.csv", batch_id="12ab" * 16, rows=(100, 99, 1), reasons=(SPEED,))
+    world.delivered("a.csv", state="duplicate", batch_id="12ab" * 16, rows=None)
+    found = run("why", "parcels", "a.csv", "--json").json
+    assert found["what"].startswith("Batch parcels/12ab12ab12ab is validated. 99 of 100 rows.")
+    assert found["because"] == [
+        "Also delivered, 2026-03-01 12:02:00: Batch parcels/12ab12ab12ab is a duplicate; nothing was added."
+    ]
