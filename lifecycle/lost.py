@@ -1,6 +1,6 @@
 """Which flow runs have lost the process that carried them, and which of those are run again. Pure.
 
-Every state a run can be lost in, who died and what is done about it is the table in docs/adr/0006-lost-runs.md.
+Every state a run can be lost in, who died and what is done about it is the table in docs/adr/0003-lost-runs.md.
 
 A run declared dead by mistake does no harm: whoever executes it claims the submission first and finds it over,
 and every effect of a flow is idempotent, so its second run finds the first one's work.
