@@ -47,6 +47,7 @@ bench: setup ## print the benchmark tables
 docs: setup ## regenerate the reference pages and tables
 	$(BIN)/python -m cli.reference
 	$(BIN)/python -m deployments.event_page
+	$(BIN)/python -m tasks.suite_table
 
 lock: $(UV) ## resolve the dependencies anew
 	$(UV) lock

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from lifecycle.batch import EventTimes, Reason, RowCounts, SuiteUsed
 from lifecycle.codes import Code
@@ -95,7 +96,7 @@ def event_times(table: pa.Table, column: str) -> EventTimes:
     values = table.column(column).drop_null().combine_chunks()
     if not len(values):
         return EventTimes(column=column, first=None, last=None)
-    low, high = (pa.compute.min_max(values)[end].as_py() for end in ("min", "max"))
+    low, high = (pc.min_max(values)[end].as_py() for end in ("min", "max"))
     first, last = (value.isoformat() if hasattr(value, "isoformat") else str(value) for value in (low, high))
     return EventTimes(column=column, first=first, last=last)
 

@@ -45,3 +45,7 @@ def _table(suite: Suite) -> str:
         escaped = (str(cell).replace("|", "&#124;") for cell in cells)
         lines.append(f"| {' | '.join(escaped)} |")
     return "\n".join([*lines, ""])
+
+
+if __name__ == "__main__":
+    write_page(Path("expectations"))
