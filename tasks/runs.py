@@ -1,6 +1,7 @@
 """Prefect's flow runs, as the sweep sees them: which are unfinished or crashed, declare one dead, run one again.
 
-Only runs with the tag `recoverable` are looked at. Whether a run is dead is `lifecycle/lost.py`'s to judge.
+Only this project's runs are looked at, by their tag, and of those only the ones tagged `recoverable` are ever run
+again. Whether a run is dead is `lifecycle/lost.py`'s to judge.
 """
 
 from __future__ import annotations
@@ -34,23 +35,25 @@ from lifecycle.errors import ServiceError
 from lifecycle.events import EventName
 from lifecycle.lost import Notice, Run, rerun_key
 
-RECOVERABLE = "recoverable"
+OURS, RECOVERABLE = "tropism", "recoverable"
 _LIMIT = 200  # one page of the server; more than that are lost only when everything is
 _EVENT_LIMIT, _EVENT_PAGES = 50, 10  # the server gives fifty events at a time
 _OPEN = (StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING, StateType.CANCELLING, StateType.PAUSED)
 
 
 def unfinished() -> tuple[Run, ...]:
-    """Return the runs in our care that have not ended, the oldest first, at most one page of them."""
+    """Return our runs that have not ended, sweeps too, the oldest first, at most one page of them."""
     with _client() as client:
-        return _runs(client, FlowRunFilter(tags=_tagged(), state=_in(*_OPEN)))
+        return _runs(client, FlowRunFilter(tags=_tagged(OURS), state=_in(*_OPEN)))
 
 
 def crashed(now: datetime, look_back: timedelta) -> tuple[Run, ...]:
-    """Return the runs in our care that crashed lately, at most one page of them."""
+    """Return the recoverable runs that crashed lately, at most one page of them."""
     after = FlowRunFilterEndTime(after_=now - look_back)
     with _client() as client:
-        return _runs(client, FlowRunFilter(tags=_tagged(), state=_in(StateType.CRASHED), end_time=after))
+        return _runs(
+            client, FlowRunFilter(tags=_tagged(OURS, RECOVERABLE), state=_in(StateType.CRASHED), end_time=after)
+        )
 
 
 def replaced(runs: Iterable[Run]) -> frozenset[str]:
@@ -159,8 +162,8 @@ def _run(run: FlowRun, flow: str) -> Run:
     )
 
 
-def _tagged() -> FlowRunFilterTags:
-    return FlowRunFilterTags(all_=[RECOVERABLE])
+def _tagged(*tags: str) -> FlowRunFilterTags:
+    return FlowRunFilterTags(all_=list(tags))
 
 
 def _in(*types: StateType) -> FlowRunFilterState:

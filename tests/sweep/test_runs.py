@@ -28,6 +28,7 @@ from tests.conftest import Aws
 from tests.worker.conftest import Prefect
 
 CAUSE = "prefect.flow-run.Crashed"
+IN_CARE = (runs.OURS, runs.RECOVERABLE)
 
 
 @dataclass(frozen=True)
@@ -43,13 +44,21 @@ class World:
         now = datetime.now(UTC) + timedelta(seconds=later)
         return Place(directly, self.settings, "sweep/test", cause, now)
 
-    def run(self, flow: str, pool: str, state: State[Any], *, pid: str | None = None, care: bool = True) -> FlowRun:
+    def run(
+        self,
+        flow: str,
+        pool: str,
+        state: State[Any],
+        *,
+        pid: str | None = None,
+        tags: tuple[str, ...] = (runs.OURS, runs.RECOVERABLE),
+    ) -> FlowRun:
         client = self.prefect.client
         deployment = client.create_deployment(
             client.create_flow_from_name(flow),
             name=uuid.uuid4().hex,
             work_pool_name=self.pool(pool),
-            tags=[runs.RECOVERABLE] if care else [],
+            tags=list(tags),
             parameter_openapi_schema={"type": "object", "properties": {}},
         )
         made = client.create_flow_run_from_deployment(deployment, parameters={"product": self.product})
@@ -163,13 +172,19 @@ def test_a_successor_that_crashes_is_given_up_and_said_so_once(world: World) -> 
 
 def test_runs_that_failed_by_themselves_or_are_not_in_our_care_are_left_alone(world: World) -> None:
     failed = world.run("train", "ecs", Failed(message="bad input"))
-    foreign = world.run("train", "ecs", Crashed(message="killed"), care=False)
+    foreign = world.run("train", "ecs", Crashed(message="killed"), tags=(runs.RECOVERABLE,))
     done = world.run("train", "ecs", Completed())
     list(mending.mend_runs(world.place()))
     assert [world.successors(run) for run in (failed, foreign, done)] == [[], [], []]
     (seen,) = [run for run in [runs._run(world.prefect.client.read_flow_run(done.id), "train")] if run]
     assert runs.declare_crashed(seen, "by mistake") is False
     assert world.state(done) == "Completed"
+
+
+def test_a_sweep_that_was_killed_gives_up_its_place_and_is_not_run_again(world: World) -> None:
+    killed = world.run("sweep", "lambda", Pending(), tags=(runs.OURS,))
+    list(mending.mend_runs(world.place()))
+    assert (world.state(killed), world.successors(killed)) == ("Crashed", [])
 
 
 def test_a_part_that_fails_keeps_no_other_from_its_turn_and_fails_the_run_at_its_end(
