@@ -53,9 +53,9 @@ def test_an_expectation_fails_on_every_frame_that_breaks_it(
         assert finding.rows is not None or rule.severity != "warning"
 
 
-@pytest.mark.parametrize("month", [1, 7, 9, 12])
+@pytest.mark.parametrize("month", [1, 9, 12])
 def test_a_real_month_passes(month: int, raw: Any) -> None:
-    """The first month; a ferry flight of 17 miles at one in the morning; the fewest delays; the most gaps."""
+    """The first month; the fewest delays; the most gaps. July, with its ferry flight of 17 miles, is the golden frame."""
     judged = judge(raw(month), load_suite(FOLDER, "flights_raw"))
     assert (judged.verdict, judged.reasons, judged.notes) == ("pass", (), ())
 
