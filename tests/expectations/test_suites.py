@@ -55,7 +55,7 @@ def test_an_expectation_fails_on_every_frame_that_breaks_it(
 
 @pytest.mark.parametrize("month", [1, 9, 12])
 def test_a_real_month_passes(month: int, raw: Any) -> None:
-    """The first month; the fewest delays; the most gaps. July, with its ferry flight of 17 miles, is the golden frame."""
+    """The first month; the fewest delays; the most gaps. July, with its ferry flight, is the golden one."""
     judged = judge(raw(month), load_suite(FOLDER, "flights_raw"))
     assert (judged.verdict, judged.reasons, judged.notes) == ("pass", (), ())
 
