@@ -73,6 +73,7 @@ class LocalCloud(BaseModel):
     home: Home
     emulator_port: int = Field(ge=1, le=65535)
     prefect_port: int = Field(ge=1, le=65535)
+    root: Path = Field(default=REPO, description="The folder with `products/` and `expectations/`.")
     bucket: str = "tropism-local"
     function_prefix: str = "tropism"
 
@@ -125,7 +126,7 @@ class LocalCloud(BaseModel):
             "DO_NOT_TRACK": "true",
             "TROPISM_BUCKET": self.bucket,
             "TROPISM_FUNCTION_PREFIX": self.function_prefix,
-            "TROPISM_ROOT": str(REPO),
+            "TROPISM_ROOT": str(self.root),
             # The cron's sixth field counts seconds: a laptop does not wait five minutes for what was missed.
             "TROPISM_SWEEP_CRON": "* * * * * */30",
             # A burst waits in Prefect instead of starting a Python for each file.
@@ -176,14 +177,16 @@ def save(cloud: LocalCloud) -> None:
 def settle(home: Home, environ: Mapping[str, str]) -> LocalCloud:
     """Return the record with the ports `environ` asks for; a port nobody asked for is remembered, or found free.
 
-    Asked for by TROPISM_EMULATOR_PORT and TROPISM_PREFECT_PORT. Writes nothing.
+    Asked for by TROPISM_EMULATOR_PORT and TROPISM_PREFECT_PORT; TROPISM_ROOT names the folder with the products,
+    this checkout when it is not set. Writes nothing.
     """
     known = find(home)
     asked = {name: _port(environ, f"TROPISM_{name.upper()}") for name in ("emulator_port", "prefect_port")}
     ports = {name: port or getattr(known, name, None) or free_port() for name, port in asked.items()}
+    root = Path(environ.get("TROPISM_ROOT") or REPO).resolve()
     if known:
-        return known.model_copy(update=ports)
-    return LocalCloud(instance=secrets.token_hex(4), home=home, **ports)
+        return known.model_copy(update={**ports, "root": root})
+    return LocalCloud(instance=secrets.token_hex(4), home=home, root=root, **ports)
 
 
 def free_port() -> int:

@@ -64,7 +64,7 @@ def images(cloud: LocalCloud, runtime_emulator: Path) -> tuple[Image, ...]:
         **cloud.process_environment(),
         **cloud.aws_environment(),
         "AWS_DEFAULT_REGION": REGION,
-        "TROPISM_ROOT": str(REPO),
+        "TROPISM_ROOT": str(cloud.root),
         "PYTHONUNBUFFERED": "1",
     }
     rie = (
@@ -149,5 +149,7 @@ def _worker(cloud: LocalCloud, pool: str) -> Service:
         "PREFECT_WORKER_QUERY_SECONDS": "2",
         "DO_NOT_TRACK": "true",
     }
+    # Without prefetching: a run submitted before its time waits for it inside the function, which costs by the second.
+    start = (sys.executable, "-m", "prefect", "worker", "start", "--prefetch-seconds", "0")
     pools = ("--pool", pool, "--type", pool, "--name", f"local-{pool}", "--no-create-pool-if-not-found")
-    return Service(worker_names()[pool], (sys.executable, "-m", "prefect", "worker", "start", *pools), environment)
+    return Service(worker_names()[pool], (*start, *pools), environment)
