@@ -24,7 +24,7 @@ down: ## stop all of it
 	$(BIN)/tropism down
 
 test: setup ## run the tests
-	$(PYTEST)
+	$(PYTEST) -m "not faults"
 
 faults: setup ## kill, repeat and restart things while the loop runs (slower)
 	$(PYTEST) -m faults
