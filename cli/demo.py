@@ -6,6 +6,7 @@ repeated: what is known already is told as such, and a month that was never ther
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import time
@@ -94,7 +95,8 @@ def causes(here: Here, since: datetime) -> list[str]:
 
 
 def write_files(here: Here, folder: Path, months: Sequence[int], damaged: int) -> None:
-    """Have the product's own script write the months. A second call writes the same bytes."""
+    """Have the product's own script write the months into an emptied folder. A second call writes the same bytes."""
+    shutil.rmtree(folder, ignore_errors=True)
     script = here.settings.products.resolve() / PRODUCT / "drops.py"
     wanted = [str(month) for month in dict.fromkeys((*months, damaged))]
     command = [sys.executable, str(script), str(folder), "--months", *wanted, "--truncated", str(damaged)]
