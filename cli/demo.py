@@ -116,7 +116,7 @@ def _stage(here: Here, say: _Teller) -> story.Stage:
         if record.state == "validated"
     }
     damaged = next((month for month in DAMAGED if not any(f"-{month:02d}." in name for name in known)), DAMAGED[0])
-    folder = context.home() / "demo"
+    folder = context.home() / "run" / "demo"  # what lies in `run` is gone after a stop
     say.title("Real data", "Departures from New York in 2013, joined with weather and planes, as they were published.")
     write_files(here, folder, MONTHS, damaged)
     lines = [f"{len(list(folder.glob('*.csv')))} files in {folder}."]
