@@ -78,7 +78,7 @@ def test_everything_agrees_after_the_demo(demo: Demo, tropism: Tropism) -> None:
 
 
 def flipped(frame: pd.DataFrame) -> bytes:
-    whole = bytearray(frame.to_parquet(index=False))
+    whole = bytearray(frame.to_parquet(index=False, write_page_checksum=True))
     middle = len(whole) // 2
     whole[middle : middle + 64] = bytes(64)
     return bytes(whole)
