@@ -13,11 +13,11 @@ def main() -> None:
     """Apply the patches and serve until a SIGTERM."""
     import ministack.app as gateway
 
-    from localcloud.patches import aliases, durability, ecs_tasks, failures, latency
+    from localcloud.patches import aliases, durability, ecs_tasks, failures, latency, object_versions
     from localcloud.patches.registry import apply_all
 
-    patches = [aliases.patch(), ecs_tasks.patch(), latency.patch(), failures.patch(), durability.patch()]
-    apply_all(patches, version("ministack"))
+    modules = (aliases, ecs_tasks, latency, failures, durability, object_versions)
+    apply_all([module.patch() for module in modules], version("ministack"))
     gateway.main()
 
 

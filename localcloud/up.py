@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lifecycle.errors import TropismError
 from localcloud import health, supervision
-from localcloud.address import Home, LocalCloud, save, settle
+from localcloud.address import Home, LocalCloud, find, save, settle
 from localcloud.bootstrap import Progress, bring_stack, deploy_flows, make_tables
 from localcloud.down import locked, stop_everything
 from localcloud.images import save_images
@@ -67,7 +67,7 @@ def _supervise(cloud: LocalCloud, emulator_binary: Path, progress: Progress) -> 
     """Have a supervisor run with the configuration of this checkout; one with another configuration is replaced."""
     file = cloud.home.run / "supervisord.conf"
     text = supervision.configuration(cloud, services(cloud))
-    if file.exists() and file.read_text() == text and supervision.answers(cloud):
+    if find(cloud.home) == cloud and file.exists() and file.read_text() == text and supervision.answers(cloud):
         return
     progress("Starting the supervisor")
     stop_everything(cloud.home, wipe=False)

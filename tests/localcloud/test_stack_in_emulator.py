@@ -156,15 +156,16 @@ def test_an_object_in_landing_reaches_the_function_and_one_elsewhere_does_not(
         "def handler(event, context):\n"
         f"    with open({str(seen)!r}, 'a') as out:\n"
         "        for record in event['Records']:\n"
-        "            out.write(json.dumps(json.loads(record['body'])['detail']['object']['key']) + '\\n')\n"
+        "            found = json.loads(record['body'])['detail']['object']\n"
+        "            out.write(json.dumps([found['key'], found['version-id']]) + '\\n')\n"
         "    return {'batchItemFailures': []}\n"
     )
     give_the_bridge_other_code(clients, stack, source)
     key = "landing/flights/a b+c%20ü.csv"
     clients("s3").put_object(Bucket=stack.bucket, Key="validated/flights/x", Body=b"1")
-    clients("s3").put_object(Bucket=stack.bucket, Key=key, Body=b"1")
-    assert eventually(lambda: seen.exists() and seen.read_text())
-    assert [json.loads(line) for line in seen.read_text().splitlines()] == [key]
+    put = [clients("s3").put_object(Bucket=stack.bucket, Key=key, Body=b"1")["VersionId"] for _ in range(2)]
+    assert eventually(lambda: seen.exists() and len(seen.read_text().splitlines()) == len(put))
+    assert sorted(json.loads(line) for line in seen.read_text().splitlines()) == sorted([key, one] for one in put)
 
 
 def test_a_message_that_always_fails_ends_among_the_dead_letters(clients: Callable[[str], Any], stack: Stack) -> None:
