@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 from lifecycle.errors import ServiceError
 from lifecycle.settings import Settings
@@ -15,17 +16,17 @@ _LINES = 20
 _WORSE_THAN_SUCCESS = ("Skipping", "does not exist", "not found in provided values")
 
 
-def deploy_all(settings: Settings, environ: Mapping[str, str]) -> None:
-    """Deploy everything in `prefect.yaml`. A second call makes the triggers anew and leaves the rest as it is.
+def deploy_all(settings: Settings, source: Path, environ: Mapping[str, str]) -> None:
+    """Deploy everything in a `prefect.yaml`, from its folder. A second call makes the triggers anew, and nothing else.
 
     Raises ServiceError with the last lines when the command fails or says that it left something out.
     """
-    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file", "prefect.yaml"]
+    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file", source.name]
     ambient = {**environ, "PREFECT_API_URL": str(settings.prefect_api_url), "NO_COLOR": "1", "TERM": "dumb"}
     try:
         done = subprocess.run(  # noqa: S603  # our own interpreter and fixed arguments
             command,
-            cwd=settings.root.resolve(),
+            cwd=source.resolve().parent,
             env=ambient,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from prefect.client.orchestration import SyncPrefectClient
@@ -27,6 +28,8 @@ from tasks.endpoint import ensure_endpoint
 
 Kind = Literal["pool", "deployment", "trigger", "automation"]
 _SHOWN = 160
+MANIFEST = Path("prefect.yaml")
+"""Of the checkout one stands in, as with Prefect's own command; the products may lie elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -60,26 +63,38 @@ class Plan:
         return any(difference.kind in kinds for difference in self.differences)
 
 
-def plan(settings: Settings, *, at: places.Places | None = None, environ: Mapping[str, str] | None = None) -> Plan:
-    """Compare the repository with the server. Raises UsageError when `prefect.yaml` has faults."""
-    manifest = _checked(settings, environ)
+def plan(
+    settings: Settings,
+    *,
+    source: Path = MANIFEST,
+    at: places.Places | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Plan:
+    """Compare the repository with the server. Raises UsageError when `prefect.yaml`, the `source`, has faults."""
+    manifest = _checked(source, environ)
     with _client(settings) as client:
         return _compare(client, manifest, at or places.read(settings))
 
 
-def apply(settings: Settings, *, at: places.Places | None = None, environ: Mapping[str, str] | None = None) -> Plan:
+def apply(
+    settings: Settings,
+    *,
+    source: Path = MANIFEST,
+    at: places.Places | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Plan:
     """Make the server what the repository says and return what was different before.
 
     A second call changes nothing and returns an empty plan. Killed anywhere, the next call finishes. Raises
     UsageError when `prefect.yaml` has faults and ServiceError when the server is still different afterwards.
     """
-    manifest, at = _checked(settings, environ), at or places.read(settings)
+    manifest, at = _checked(source, environ), at or places.read(settings)
     with _client(settings) as client:
         before = _compare(client, manifest, at)
         if before:
             pools.ensure_pools(client, at.functions, at.tasks)
             if before.concerns("deployment", "trigger"):
-                deploy_all(settings, filled(os.environ if environ is None else environ))
+                deploy_all(settings, source, filled(os.environ if environ is None else environ))
             _prune(client, manifest)
             server = state.read(client)
             automations.sync(client, automations.wanted(server.by_name(), enabled=_enabled(manifest)))
@@ -95,8 +110,8 @@ def apply(settings: Settings, *, at: places.Places | None = None, environ: Mappi
     return before
 
 
-def _checked(settings: Settings, environ: Mapping[str, str] | None) -> Manifest:
-    manifest = load(settings.root / "prefect.yaml", os.environ if environ is None else environ)
+def _checked(source: Path, environ: Mapping[str, str] | None) -> Manifest:
+    manifest = load(source, os.environ if environ is None else environ)
     found = faults(manifest)
     if found:
         raise UsageError("prefect.yaml cannot be deployed.", detail="; ".join(found) + ".")

@@ -18,7 +18,7 @@ NASTY = 'landing/flights/a b+c%20d\'s {{ "x" }} <é ü>/2013-02.csv'
 @pytest.fixture
 def applied(prefect_server: Any, checkout: Callable[..., Any], places: Any) -> Any:
     made = checkout(prefect_server.url)
-    planning.apply(made.settings, at=places, environ=made.environ)
+    planning.apply(made.settings, source=made.manifest, at=places, environ=made.environ)
     return made
 
 
@@ -42,7 +42,7 @@ def test_a_second_apply_changes_nothing_and_keeps_every_id(prefect_server: Any, 
 
     before = ids()
     started = time.monotonic()
-    again = planning.apply(applied.settings, at=places, environ=applied.environ)
+    again = planning.apply(applied.settings, source=applied.manifest, at=places, environ=applied.environ)
 
     assert again.differences == ()
     assert ids() == before
@@ -60,7 +60,7 @@ def test_the_plan_names_a_schedule_trigger_pool_and_automation_changed_by_hand(
     client.delete_automation(by_name["release-on-model-challenged"].id)
     client.pause_automation(by_name[WATCH].id)
 
-    found = planning.plan(applied.settings, at=places, environ=applied.environ)
+    found = planning.plan(applied.settings, source=applied.manifest, at=places, environ=applied.environ)
 
     assert {(item.kind, item.name, item.field) for item in found.differences} == {
         ("deployment", "sweep/sweep", "schedules"),
@@ -68,8 +68,10 @@ def test_the_plan_names_a_schedule_trigger_pool_and_automation_changed_by_hand(
         ("trigger", "release-on-model-challenged", ""),
         ("automation", WATCH, ""),
     }
-    planning.apply(applied.settings, at=places, environ=applied.environ)
-    assert planning.plan(applied.settings, at=places, environ=applied.environ).differences == ()
+    planning.apply(applied.settings, source=applied.manifest, at=places, environ=applied.environ)
+    assert (
+        planning.plan(applied.settings, source=applied.manifest, at=places, environ=applied.environ).differences == ()
+    )
 
 
 def test_a_deployment_that_is_renamed_leaves_no_automation_behind(
@@ -78,7 +80,7 @@ def test_a_deployment_that_is_renamed_leaves_no_automation_behind(
     applied.replace("- name: rollback", "- name: go-back")
     applied.replace("- name: release\n", "- name: give-traffic\n")
 
-    planning.apply(applied.settings, at=places, environ=applied.environ)
+    planning.apply(applied.settings, source=applied.manifest, at=places, environ=applied.environ)
 
     client = prefect_server.client
     names = {found.name for found in client.read_deployments()}
