@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import re
+import shlex
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +26,7 @@ PRODUCT = "flights"
 @pytest.fixture(scope="module")
 def december(cloud: LocalCloud, demo: Demo) -> pd.DataFrame:
     """A month the product has not seen, made from one it has: other bytes, the same shape."""
-    return pd.read_csv(cloud.home.path / "demo" / "flights-2013-01.csv")
+    return pd.read_csv(cloud.home.run / "demo" / "flights-2013-01.csv")
 
 
 def status(tropism: Tropism) -> Any:
@@ -171,6 +173,19 @@ def wait_for_batches(tropism: Tropism, key: str) -> list[dict[str, Any]]:
             return list(tropism("batches", PRODUCT, "--json").json)
         time.sleep(1)
     pytest.fail(f"{key} has no end after 90 s")
+
+
+def test_the_readmes_commands_work(demo: Demo, tropism: Tropism) -> None:
+    """Every `tropism` line of the README's shell blocks, as it stands there."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```sh\n(.*?)```", readme, flags=re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines()]
+    commands = [shlex.split(line)[1:] for line in lines if line.startswith(".venv/bin/tropism ")]
+    assert len(commands) >= 5
+    assert {" ".join(command): tropism(*command).code for command in commands} == {
+        " ".join(command): 0 for command in commands
+    }
+    assert [line for line in lines if line.startswith("make ")] == ["make demo", "make test"]
 
 
 def test_a_second_demo_succeeds_and_trains_on_nothing_twice(demo: Demo, tropism: Tropism, prefect: Prefect) -> None:
