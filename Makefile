@@ -54,8 +54,9 @@ lock: $(UV) ## resolve the dependencies anew
 
 setup: .venv/.synced
 
+# Bytecode is compiled at once: imports are half of every short run.
 .venv/.synced: pyproject.toml uv.lock | $(UV)
-	$(UV) sync --locked --quiet --compile-bytecode # imports are half of every short run
+	$(UV) sync --locked --quiet --compile-bytecode
 	@touch $@
 
 .uv/bin/uv:
