@@ -14,7 +14,8 @@ import inspect
 import json
 import logging
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +30,10 @@ from ministack.services import eventbridge, lambda_svc
 from localcloud.patches.registry import Patch
 
 log = logging.getLogger("tropism.failures")
+_asked: ContextVar[str] = ContextVar("asked")
+"""The id of the request being answered,"""
+_invoked: ContextVar[str] = ContextVar("invoked")
+"""and of the one that asks for an invocation. What a bucket or a rule invokes has none that anybody was told."""
 _DIED = {"errorType": "Runtime.ExitError", "errorMessage": "The execution environment ended before it answered."}
 
 
@@ -44,10 +49,35 @@ def patch() -> Patch:
 
 def _apply() -> None:
     journal = Journal(Path(persistence.STATE_DIR) / "invocations", keep=persistence.PERSIST_STATE)
+    gateway._dispatch_service_request = _remembering(gateway._dispatch_service_request)
+    lambda_svc._invoke = _handing_on(lambda_svc._invoke)
     lambda_svc.invoke_async_with_retry = journal.opening(lambda_svc.invoke_async_with_retry)
     lambda_svc._execute_function = journal.counting(lambda_svc._execute_function)
     lambda_svc._route_async_failure = journal.routing(lambda_svc._route_async_failure)
     gateway._load_persisted_state = journal.reporting(gateway._load_persisted_state)
+
+
+def _remembering(original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    """Remember the id that the answer will carry: the caller knows the invocation by it, so the record must name it."""
+
+    @functools.wraps(original)
+    async def remembered(*request: Any) -> Any:
+        _asked.set(request[-1])
+        return await original(*request)
+
+    return remembered
+
+
+def _handing_on(original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    @functools.wraps(original)
+    async def handed_on(*args: Any, **kwargs: Any) -> Any:
+        token = _invoked.set(_asked.get(""))
+        try:
+            return await original(*args, **kwargs)
+        finally:
+            _invoked.reset(token)
+
+    return handed_on
 
 
 @dataclass
@@ -146,7 +176,7 @@ def _note(func: dict[str, Any], event: Any) -> Note | None:
     if not destination:
         return None
     account_id, region = lambda_svc._account_region_from_function_config(config)
-    return Note(str(uuid.uuid4()), account_id, region, config["FunctionArn"], destination, event)
+    return Note(_invoked.get("") or str(uuid.uuid4()), account_id, region, config["FunctionArn"], destination, event)
 
 
 def _send(note: Note, result: dict[str, Any]) -> None:

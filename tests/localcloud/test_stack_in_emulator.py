@@ -198,12 +198,13 @@ def test_a_failed_asynchronous_invocation_leaves_awss_record_in_the_queue(
     clients("lambda").put_function_event_invoke_config(
         FunctionName=name, MaximumRetryAttempts=0, DestinationConfig={"OnFailure": {"Destination": arn}}
     )
-    clients("lambda").invoke(FunctionName=name, InvocationType="Event", Payload=b'{"prefect": {"flow_run_id": "1"}}')
+    payload = b'{"prefect": {"flow_run_id": "1"}}'
+    told = clients("lambda").invoke(FunctionName=name, InvocationType="Event", Payload=payload)["ResponseMetadata"]
     (record,) = eventually(lambda: received(clients, f"{name}-failures"))
     assert record["requestPayload"] == {"prefect": {"flow_run_id": "1"}}
     assert record["requestContext"]["condition"] == "RetriesExhausted"
     assert record["requestContext"]["approximateInvokeCount"] == 1
-    assert uuid.UUID(record["requestContext"]["requestId"])
+    assert record["requestContext"]["requestId"] == told["RequestId"]
     assert record["responsePayload"]["errorType"] == "ValueError"
 
 
