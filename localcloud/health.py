@@ -61,7 +61,7 @@ def wait(cloud: LocalCloud, service: str, seconds: float) -> None:
             return
         lives.add(supervised.pid)
         if len(lives - {0}) > _MOST_LIVES:
-            raise _failure(cloud, supervised, "ends again and again")
+            raise _failure(cloud, supervised, "could not be started")
         now = time.monotonic()
         failing_since = (failing_since or now) if supervised.state == "BACKOFF" else failing_since
         # EXITED passes: the supervisor starts such a service again a moment later.

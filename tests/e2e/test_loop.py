@@ -69,7 +69,8 @@ def test_ingest_runs_on_the_lambda_pool_and_train_on_the_ecs_pool(demo: Demo, pr
 def test_the_endpoint_itself_answers_what_status_says(demo: Demo, tropism: Tropism) -> None:
     told = status(tropism)
     request = (Path(__file__).parents[2] / "products" / PRODUCT / "sample" / "request.json").read_text()
-    answer = httpx.post(told["endpoint"]["url"].rstrip("/") + "/invocations", content=request, timeout=30)
+    address = told["endpoint"]["url"].rstrip("/") + "/invocations"
+    answer = httpx.post(address, content=request, headers={"content-type": "application/json"}, timeout=30)
     assert answer.status_code == 200
     assert answer.headers["x-model-version"] == told["champion"]["version"] == told["endpoint"]["version"]
 
