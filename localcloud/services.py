@@ -136,7 +136,9 @@ def _prefect(cloud: LocalCloud) -> Service:
         "DO_NOT_TRACK": "true",
     }
     address = ("--host", "127.0.0.1", "--port", str(cloud.prefect_port))
-    return Service("prefect", (sys.executable, "-m", "prefect", "server", "start", *address), environment)
+    return Service(
+        "prefect", (sys.executable, "-m", "localcloud.orchestrator", "server", "start", *address), environment
+    )
 
 
 def _worker(cloud: LocalCloud, pool: str) -> Service:

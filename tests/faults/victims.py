@@ -16,7 +16,7 @@ from localcloud.processes import INSTANCE, members
 
 def task_of(cloud: LocalCloud, run_id: str) -> list[psutil.Process]:
     """The ECS task that carries a flow run."""
-    return [one for one in members("PREFECT__FLOW_RUN_ID", run_id) if _environment(one).get(INSTANCE) == cloud.instance]
+    return _of(cloud, members("PREFECT__FLOW_RUN_ID", run_id))
 
 
 def environments(cloud: LocalCloud) -> list[psutil.Process]:
@@ -26,8 +26,7 @@ def environments(cloud: LocalCloud) -> list[psutil.Process]:
 
 def bridge(cloud: LocalCloud) -> list[psutil.Process]:
     """The environments of the function between AWS's events and Prefect."""
-    name = f"{cloud.function_prefix}-bridge"
-    return members("AWS_LAMBDA_FUNCTION_NAME", name)
+    return _of(cloud, members("AWS_LAMBDA_FUNCTION_NAME", f"{cloud.function_prefix}-bridge"))
 
 
 def service(cloud: LocalCloud, name: str) -> list[psutil.Process]:
@@ -78,11 +77,10 @@ def _signal(processes: Iterable[psutil.Process], number: signal.Signals) -> int:
     return reached
 
 
-def _environment(process: psutil.Process) -> dict[str, str]:
-    try:
-        return process.environ()
-    except psutil.Error:
-        return {}
+def _of(cloud: LocalCloud, processes: Iterable[psutil.Process]) -> list[psutil.Process]:
+    """Those of this cloud: another on the same machine has functions of the same name."""
+    ours = {process.pid for process in members(INSTANCE, cloud.instance)}
+    return [process for process in processes if process.pid in ours]
 
 
 def _command(process: psutil.Process) -> str:
