@@ -157,7 +157,7 @@ def _interval(verdict: Verdict) -> list[str]:
 
 def _earlier(stage: Stage) -> str | None:
     """Return the previous champion, or the newest other model that served."""
-    from lifecycle.rollout import served
+    from lifecycle.eligibility import served
     from tasks import control, ledger
 
     record = control.read(stage.here.bucket, stage.product).record

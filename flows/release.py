@@ -22,10 +22,10 @@ from lifecycle import smoke
 from lifecycle.bundle import MANIFEST, Bundle
 from lifecycle.challenge import Challenge
 from lifecycle.control import Actor, Contender, promote, promotion_key
+from lifecycle.eligibility import Candidate, Refused, is_behind, may_release
 from lifecycle.errors import BundleError, ConflictError, ReleaseError, TropismError
 from lifecycle.events import RetrainRequested
 from lifecycle.manifest import Release
-from lifecycle.rollout import Candidate, Refused, is_behind, may_release
 from tasks import control, endpoint, events, function_versions, ledger, moulds, registry
 from tasks.clients import settings
 from tasks.control import Held

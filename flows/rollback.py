@@ -18,8 +18,8 @@ from lifecycle import smoke
 from lifecycle.bundle import Bundle
 from lifecycle.control import Actor, Contender, ControlRecord, Wish, intend_roll_back
 from lifecycle.control import roll_back as decide
+from lifecycle.eligibility import Refused, choose_target, served, served_before
 from lifecycle.errors import BundleError, ConflictError, ReleaseError, TropismError
-from lifecycle.rollout import Refused, choose_target, served, served_before
 from tasks import control, endpoint, function_versions, ledger
 from tasks.clients import settings
 from tasks.control import Held
