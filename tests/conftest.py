@@ -37,6 +37,15 @@ class Aws:
         return name
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in its own hook
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep together what shares expensive fixtures, when tests run side by side: a folder, and all of the cloud's."""
+    for item in items:
+        shares_cloud = "cloud" in getattr(item, "fixturenames", ())
+        folder = item.path.relative_to(REPO / "tests").parts[0]
+        item.add_marker(pytest.mark.xdist_group("cloud" if shares_cloud else folder))
+
+
 @pytest.fixture(scope="session")
 def session_environment() -> Iterator[pytest.MonkeyPatch]:
     """Environment variables that last as long as the test session."""
