@@ -64,11 +64,12 @@ def exceeds_log_e(steps: Iterable[Trials]) -> float:
 
     A mixture over odds that are `GRID` times those of the null; smaller chances than the null only lower it.
     """
-    known = list(steps)
-    hits = sum(step.hits for step in known)
+    known = [(step.hits, step.hits + step.misses, step.null) for step in steps]
+    if not known:
+        return 0.0
+    hits = sum(hit for hit, _, _ in known)
     logs = [
-        hits * math.log(times)
-        - math.fsum((step.hits + step.misses) * math.log1p(step.null * (times - 1)) for step in known)
+        hits * math.log(times) - math.fsum([tried * math.log1p(null * (times - 1)) for _, tried, null in known])
         for times in GRID
     ]
     return mixture(logs)
