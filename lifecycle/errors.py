@@ -4,9 +4,14 @@ TropismError
 ├── UsageError            2   the command or its arguments
 ├── ProductError          10  a product's own files: product.yaml, features.py, suites
 │   ├── SpecError
-│   └── SuiteError
+│   ├── SuiteError
+│   ├── ColumnError          (lifecycle/columns.py)
+│   ├── HookError            (lifecycle/hook.py)
+│   └── FeatureError         (lifecycle/encoding.py)
+│       └── InfiniteFeatureError
 ├── BatchError            11  a delivery that cannot be read or was refused
 ├── TrainingError         12  training or evaluation could not be carried out
+├── ContractError             a prediction request that is refused: the caller's 4xx (lifecycle/refusal.py)
 ├── BundleError           13  a bundle that is missing, incomplete or tampered with
 ├── ReleaseError          14  traffic could not be moved, or the endpoint disagrees
 │   └── ConflictError     15  somebody else changed the same record first
