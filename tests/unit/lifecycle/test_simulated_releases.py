@@ -11,7 +11,7 @@ from lifecycle.evidence import FULL, Arm, Evidence, StepEvidence
 from lifecycle.release_plan import ReleasePlan
 from lifecycle.rollout import Progress, Verdict, advance
 
-PLAN = ReleasePlan(deadline=timedelta(hours=2))
+PLAN = ReleasePlan(bake_time=timedelta(minutes=6), deadline=timedelta(hours=2))
 START, TICK = datetime(2026, 3, 1, tzinfo=UTC), timedelta(minutes=1)
 FOREVER = 1_000
 FLAT = np.full(10, 0.1)
@@ -34,7 +34,7 @@ class World:
 
     challenger: Behaviour = Behaviour()
     champion: Behaviour = Behaviour()
-    requests: int = 400
+    requests: int = 700
     split: float = 1.0
     blind: bool = False
 
