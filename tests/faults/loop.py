@@ -20,7 +20,7 @@ from localcloud.address import LocalCloud
 
 T = TypeVar("T")
 ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
-LONGEST = 420.0  # seconds; only so that a loop that stands still ends a test
+LONGEST = 900.0  # seconds; only so that a loop that stands still ends a test
 
 
 def eventually(what: str, ask: Callable[[], T | None], seconds: float = LONGEST, every: float = 0.25) -> T:
