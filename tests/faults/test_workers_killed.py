@@ -9,7 +9,7 @@ import pytest
 from tests.faults import victims
 from tests.faults.conftest import Measured
 from tests.faults.drops import csv, readings
-from tests.faults.loop import Loop, eventually
+from tests.faults.loop import ENDED, Loop, eventually
 
 pytestmark = [pytest.mark.faults, pytest.mark.localcloud]
 FLOWS = {"worker-lambda": "ingest", "worker-ecs": "train"}
@@ -48,15 +48,19 @@ def test_a_killed_worker_loses_no_run(loop: Loop, measured: Measured, worker: st
     measured.found = f"was {found['state_type']}, {'asked' if submitted(loop, run) else 'not asked'}, {told};"
     assert victims.kill(victims.service(cloud, worker))
     killed = time.monotonic()
+    eventually("somebody who carries the run", lambda: loop.run(run)["state_type"] in ("RUNNING", *ENDED))
+    carried = time.monotonic() - killed
     ended = eventually("the end of the run", lambda: loop.ended(run))
     measured.terminal = time.monotonic() - killed
-    assert measured.terminal < 90
-    if ended["state_type"] == "COMPLETED":
-        measured.found += " it went on"
+    if ended["state_type"] == "COMPLETED":  # it was not lost: how long it takes is the machine's affair
+        measured.found += f" carried after {carried:.1f}"
+        assert carried < 90
     else:
         assert ended["state_type"] == "CRASHED"
         successor: str = eventually("its successor", lambda: loop.successor(run))["id"]
-        measured.found += f" run again after {time.monotonic() - killed:.1f}"
+        again = time.monotonic() - killed
+        measured.found += f" run again after {again:.1f}"
+        assert (measured.terminal < 90, again < 90) == (True, True)
         assert eventually("the successor's end", lambda: loop.ended(successor))["state_type"] == "COMPLETED"
     measured.done = time.monotonic() - killed
     eventually("a model that serves", lambda: loop.serving() == "1" and loop.quiet())
