@@ -126,7 +126,7 @@ class Container:
         self.kill(signal.SIGTERM)
         if not self.wait(grace):
             self._kill_members()
-            self.wait(grace)
+            self.wait()
 
     def remove(self) -> None:
         """Kill whatever runs and delete the scratch folder; a second call changes nothing."""
