@@ -15,7 +15,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import typer
 
-from cli import batches, cloud, demo, findings, history, models, predict, shapes, verify, why
+from cli import batches, cloud, demo, findings, history, models, predict, shapes, simulate, verify, why
 from cli.main import FAULT_OF_OURS, app
 from lifecycle.errors import TropismError
 
@@ -32,6 +32,7 @@ SHAPES: Mapping[str, tuple[tuple[str, object], ...]] = {
         ("`predict --json`", predict.Prediction),
         ("`predict --explain --json`", predict.ExplainedPrediction),
     ),
+    "simulate": (("`simulate --json`", simulate.Simulated),),
     "batches": (("`batches --json`", list[batches.Batch]),),
     "models": (("`models --json`", list[models.Model]),),
     "history": (("`history --json`", list[history.Decided]),),
