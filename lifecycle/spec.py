@@ -17,6 +17,7 @@ from lifecycle.batch import Limits
 from lifecycle.errors import SpecError
 from lifecycle.evaluation import EvaluationPolicy
 from lifecycle.promotion import PromotionPolicy
+from lifecycle.serving_policy import PredictionsPolicy
 from lifecycle.training import TrainingPolicy
 
 ColumnType = Literal["double", "long", "string", "datetime", "boolean"]
@@ -70,6 +71,7 @@ class Product(BaseModel):
     training: TrainingPolicy = TrainingPolicy()
     evaluation: EvaluationPolicy
     promotion: PromotionPolicy = PromotionPolicy()
+    predictions: PredictionsPolicy = PredictionsPolicy()
 
     @model_validator(mode="after")
     def _columns_are_known(self) -> Self:
