@@ -13,12 +13,13 @@ from datetime import datetime
 
 from flows import release, rollback
 from flows.following import CHAMPION, Work, project_champion
-from lifecycle.control import Actor, ControlRecord, Wish
+from lifecycle.control import Actor, ControlRecord
 from lifecycle.errors import TropismError
 from lifecycle.events import LifecycleDiverged, RunLost
 from lifecycle.ledger import Decision
 from lifecycle.lost import LOOK_BACK, Crash, Notice, Run, after_crash, busy_with, judge
 from lifecycle.repair import Divergence, Observed, divergences, repair_key, unfinished_change
+from lifecycle.reversal import Wish
 from lifecycle.settings import Settings
 from tasks import control, endpoint, events, ledger, processes, registry, runs
 from tasks.step import Step, note

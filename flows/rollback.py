@@ -16,10 +16,11 @@ from prefect.runtime import flow_run
 from flows.following import Followed, Work, append_decision, follow
 from lifecycle import smoke
 from lifecycle.bundle import Bundle
-from lifecycle.control import Actor, Contender, ControlRecord, Wish, intend_roll_back
-from lifecycle.control import roll_back as decide
+from lifecycle.control import Actor, Contender, ControlRecord
 from lifecycle.eligibility import Refused, choose_target, served, served_before
 from lifecycle.errors import BundleError, ConflictError, ReleaseError, TropismError
+from lifecycle.reversal import Wish, intend_roll_back
+from lifecycle.reversal import roll_back as decide
 from tasks import control, endpoint, function_versions, ledger
 from tasks.clients import settings
 from tasks.control import Held

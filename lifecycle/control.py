@@ -1,19 +1,25 @@
 """The control record: which model serves a product, which one came before, and how a release stands.
 
-Pure values and transitions. Every change is a new record with the next revision, or a verdict why not; writing
-it, with compare-and-set, is `tasks/control.py`. A change of the champion carries its ledger entry along, so that
-whoever comes next can append it when the writer died first. It moves no traffic and knows no model registry.
+Pure values, and the change of champion. Every change is a new record with the next revision, or a verdict why not;
+writing it, with compare-and-set, is `tasks/control.py`. A change of traffic carries its ledger entry along, so that
+whoever comes next can append it when the writer died first. How a release proceeds is `lifecycle/stepping.py`, going
+back is `lifecycle/reversal.py`. It moves no traffic and knows no model registry.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from lifecycle.ledger import Decision
+from lifecycle.batch import Reason
+from lifecycle.evidence import Evidence
+from lifecycle.ledger import Decision, Scalar
+from lifecycle.release_plan import ReleasePlan
+from lifecycle.rollout import Progress
 
 _CLOSED = ConfigDict(frozen=True, extra="forbid")
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -49,6 +55,40 @@ class ReleaseState(BaseModel):
     reason: str = ""
 
 
+class Window(BaseModel):
+    """When the alias gave the challenger one weight: traffic between two windows belongs to nobody."""
+
+    model_config = _CLOSED
+
+    step: Annotated[int, Field(ge=0, description="Index into the plan's steps.")]
+    weight: Annotated[float, Field(gt=0, le=1, description="The challenger's share of requests.")]
+    since: Annotated[AwareDatetime, Field(description="When the alias was read back at this weight.")]
+    until: Annotated[AwareDatetime | None, Field(description="Right before the alias was moved on.")] = None
+
+
+class Rollout(BaseModel):
+    """A release under way. The record's `challenger` is the model, `weight` its share.
+
+    Without a window nothing was moved yet: it was begun, or waits for a person. At weight 1 the alias points to the
+    challenger alone while the champion is the old one until the promotion.
+    """
+
+    model_config = _CLOSED
+
+    plan: Annotated[ReleasePlan, Field(description="As it was when the release began; it does not change under it.")]
+    progress: Progress
+    windows: Annotated[tuple[Window, ...], Field(description="One per step whose traffic was seen to flow.")] = ()
+    evidence: Evidence = Evidence()
+    counted_until: Annotated[AwareDatetime, Field(description="Log objects modified before are in `evidence`.")]
+    settled: Annotated[bool, Field(description="The alias was read back at `weight`; else the step is carried out.")]
+    alias_revision: Annotated[str, Field(description="The alias's, read before it is moved: tells who moved it.")] = ""
+    ticks: Annotated[int, Field(ge=0, description="How often it was looked at.")] = 0
+    next_tick: AwareDatetime
+    reasons: Annotated[tuple[Reason, ...], Field(description="Of the last verdict.")] = ()
+    approved_by: str = ""
+    held_by: str = ""
+
+
 class ControlRecord(BaseModel):
     """The truth about what serves a product. Everything else is a projection that the sweep repairs."""
 
@@ -60,9 +100,10 @@ class ControlRecord(BaseModel):
     challenger: Contender | None = None
     previous: Contender | None = None
     release: ReleaseState | None = None
+    rollout: Annotated[Rollout | None, Field(description="The challenger's release, while it proceeds.")] = None
     weight: Annotated[float, Field(ge=0, le=1, description="Share of requests the challenger answers.")] = 0.0
     frozen: bool = False
-    decision: Annotated[Decision | None, Field(description="The ledger entry of the last change of champion.")] = None
+    decision: Annotated[Decision | None, Field(description="The ledger entry of the last change of traffic.")] = None
     updated_at: datetime | None = None
     updated_by: str = ""
 
@@ -91,19 +132,13 @@ def empty(product: str) -> ControlRecord:
     return ControlRecord(product=product, revision=0)
 
 
-def challenge(record: ControlRecord, contender: Contender, by: Actor) -> Move:
-    """Put a model up as the challenger. The same one again changes nothing."""
-    if record.champion is not None and record.champion.model_version == contender.model_version:
-        return _refused(record, "is_champion", f"Model {contender.model_version} is the champion already.")
-    if record.challenger is not None and record.challenger.bundle == contender.bundle:
-        return Move("unchanged", record, "is_challenger", f"Model {contender.model_version} is the challenger already.")
-    if record.release is not None:
-        return _refused(record, "release_under_way", _under_way(record))
-    return _moved(record, by, "challenged", contender.reason, challenger=contender)
+def promote(
+    record: ControlRecord, contender: Contender, by: Actor, *, also: Mapping[str, Scalar] | None = None
+) -> Move:
+    """Make a model the champion and the champion the previous one. The same one again changes nothing.
 
-
-def promote(record: ControlRecord, contender: Contender, by: Actor) -> Move:
-    """Make a model the champion and the champion the previous one. The same one again changes nothing."""
+    `also` is more evidence for the ledger. Another model's release refuses it.
+    """
     champion = record.champion
     if champion is not None and champion.model_version == contender.model_version:
         return _same(record, champion, contender)
@@ -111,8 +146,10 @@ def promote(record: ControlRecord, contender: Contender, by: Actor) -> Move:
     if refusal is not None:
         return refusal
     if contender.function_version is None:
-        return _refused(record, "not_published", f"Model {contender.model_version} has no function version yet.")
-    return _moved(
+        return refused(record, "not_published", f"Model {contender.model_version} has no function version yet.")
+    key = promotion_key(contender.model_version)
+    deed = Deed("promote", key, contender.reason, version_of(champion), contender, also or {})
+    return moved(
         record,
         by,
         "promoted",
@@ -120,9 +157,10 @@ def promote(record: ControlRecord, contender: Contender, by: Actor) -> Move:
         champion=contender,
         previous=champion,
         challenger=None,
+        rollout=None,
         release=ReleaseState(state="moving"),
         weight=0.0,
-        decision=_decision("promote", promotion_key(contender.model_version), record, contender, by, contender.reason),
+        decision=decision_of(record, deed, by),
     )
 
 
@@ -130,12 +168,15 @@ def may_promote(record: ControlRecord, model_version: str) -> Move | None:
     """Say why a model may not become the champion, before anything is built for it; None when it may."""
     champion = record.champion
     if record.frozen:
-        return _refused(record, "frozen", f"Product {record.product} is frozen.")
+        return refused(record, "frozen", f"Product {record.product} is frozen.")
     if record.release is not None:
-        return _refused(record, "release_under_way", _under_way(record))
+        return refused(record, "release_under_way", _under_way(record))
+    if record.challenger is not None and record.challenger.model_version != model_version:
+        found = f"Model {record.challenger.model_version} is under release with {record.weight:.0%} of the requests."
+        return refused(record, "rollout_under_way", found)
     if champion is not None and int(model_version) < int(champion.model_version):
         found = f"Model {model_version} is older than the champion, model {champion.model_version}."
-        return _refused(record, "older_than_champion", f"{found} Going back is a rollback: it names its target.")
+        return refused(record, "older_than_champion", f"{found} Going back is a rollback: it names its target.")
     return None
 
 
@@ -148,99 +189,62 @@ def settle(record: ControlRecord, by: Actor) -> Move:
     """End a change of champion: everything follows the record. A settled record is left as it is."""
     if record.release is None:
         return Move("unchanged", record, "settled", "Nothing is under way.")
-    return _moved(record, by, "settled", "Everything follows the record.", release=None)
+    return moved(record, by, "settled", "Everything follows the record.", release=None)
 
 
 @dataclass(frozen=True)
-class Wish:
-    """A wish to go back. `request` names it: the same request again is the same wish, not another step back."""
+class Deed:
+    """What is done to the traffic, for the ledger. `key` names it, so that it is entered once."""
 
-    request: str
+    action: str
+    key: str
     reason: str
-
-    @property
-    def key(self) -> str:
-        """Return the ledger key of the rollback."""
-        return f"roll_back/{self.request}"
+    from_: str | None
+    to: Contender | None
+    also: Mapping[str, Scalar] = field(default_factory=dict)
 
 
-def intend_roll_back(record: ControlRecord, target: Contender, wish: Wish, by: Actor) -> Move:
-    """Note that traffic is about to go back, so that the sweep finishes it instead of undoing it."""
-    intent = ReleaseState(state="rolling_back", to=target.model_version, request=wish.request, reason=wish.reason)
-    if record.release == intent:
-        return Move("unchanged", record, "intended", wish.reason)
-    return _moved(record, by, "intended", wish.reason, release=intent)
-
-
-def roll_back(
-    record: ControlRecord, target: Contender | None, wish: Wish, by: Actor, *, before: Contender | None = None
-) -> Move:
-    """Make an earlier model the champion again, also while frozen or in the middle of a release.
-
-    Args:
-        record: What serves now.
-        target: What is to serve; None only undoes a first release, when nothing served before.
-        wish: Why; it is the reason the target serves from now on. Granted already, nothing changes.
-        by: Who asks, and when.
-        before: What served before the target; the model rolled back from is never it, or a second
-            rollback would bring the bad one back.
-    """
-    champion = record.champion
-    if record.decision is not None and record.decision.key == wish.key:
-        return Move("unchanged", record, "rolled_back", "This rollback was made already.")
-    if champion is None:
-        return _refused(record, "no_champion", f"Product {record.product} serves no model.")
-    if target is not None and target.model_version == champion.model_version:
-        return Move("unchanged", record, "is_champion", f"Model {target.model_version} is the champion already.")
-    if target is not None and target.function_version is None:
-        return _refused(record, "not_published", f"Model {target.model_version} was never published.")
-    again = target.model_copy(update={"since": by.now, "reason": wish.reason}) if target is not None else None
-    return _moved(
-        record,
-        by,
-        "rolled_back",
-        wish.reason,
-        champion=again,
-        previous=before,
-        challenger=None,
-        release=ReleaseState(state="moving"),
-        weight=0.0,
-        decision=_decision("roll_back", wish.key, record, target, by, wish.reason),
-    )
-
-
-def _decision(action: str, key: str, record: ControlRecord, to: Contender | None, by: Actor, reason: str) -> Decision:
+def decision_of(record: ControlRecord, deed: Deed, by: Actor) -> Decision:
+    """Return the ledger entry of a change that makes `record` its next revision."""
+    to = deed.to
     evidence = {"bundle": to.bundle, "function_version": to.function_version, "mlflow_run": to.mlflow_run} if to else {}
     return Decision(
         at=by.now,
         actor=by.name,
         cause=by.cause,
-        action=action,
-        from_=record.champion.model_version if record.champion else None,
+        action=deed.action,
+        from_=deed.from_,
         to=to.model_version if to else None,
-        reason=reason,
-        evidence={**evidence, "revision": record.revision + 1},
-        key=key,
+        reason=deed.reason,
+        evidence={**evidence, "revision": record.revision + 1, **deed.also},
+        key=deed.key,
     )
+
+
+def version_of(contender: Contender | None) -> str | None:
+    """Return the model version in a place of the record, or None."""
+    return contender.model_version if contender else None
+
+
+def refused(record: ControlRecord, code: str, reason: str) -> Move:
+    """Return the verdict that leaves the record as it is."""
+    return Move("refused", record, code, reason)
+
+
+def moved(record: ControlRecord, by: Actor, code: str, reason: str, **changes: object) -> Move:
+    """Return the verdict that makes the changes the record's next revision."""
+    stamped = {**changes, "revision": record.revision + 1, "updated_at": by.now, "updated_by": by.name}
+    return Move("moved", record.model_copy(update=stamped), code, reason)
 
 
 def _same(record: ControlRecord, champion: Contender, contender: Contender) -> Move:
     if champion.bundle == contender.bundle:
         return Move("unchanged", record, "is_champion", f"Model {contender.model_version} is the champion already.")
     found = f"Model {contender.model_version} is the champion with bundle {champion.bundle[:12]}"
-    return _refused(record, "bundle_differs", f"{found}, not {contender.bundle[:12]}: a model's bundle never changes.")
+    return refused(record, "bundle_differs", f"{found}, not {contender.bundle[:12]}: a model's bundle never changes.")
 
 
 def _under_way(record: ControlRecord) -> str:
     version = record.champion.model_version if record.champion else "none"
     state = record.release.state if record.release else "settled"
     return f"A change of champion is under way ({state}, champion: {version}) since revision {record.revision}."
-
-
-def _refused(record: ControlRecord, code: str, reason: str) -> Move:
-    return Move("refused", record, code, reason)
-
-
-def _moved(record: ControlRecord, by: Actor, code: str, reason: str, **changes: object) -> Move:
-    stamped = {**changes, "revision": record.revision + 1, "updated_at": by.now, "updated_by": by.name}
-    return Move("moved", record.model_copy(update=stamped), code, reason)

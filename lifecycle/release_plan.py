@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
 from statistics import NormalDist
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from lifecycle.durations import Duration
 from lifecycle.evidence import GUARDS, Guard, budget
 from lifecycle.sequential import GRID, tolerated_share
 
@@ -51,7 +52,7 @@ class ReleasePlan(BaseModel):
     `alpha` 1 % is the chance to take back a healthy model over the whole release. A ratio of 1.1 is what the
     research simulated as harmless. 200 requests a step put the chance level of a PSI over ten bins near .12, half
     of the limit of .25 that is the custom for an acting threshold. Ten minutes hold two of an alarm's usual periods
-    of five; a day holds every hour that a service knows.
+    of five; a day holds every hour that a service knows. A minute is the shortest period of AWS' own metrics.
     """
 
     model_config = _CLOSED
@@ -62,21 +63,30 @@ class ReleasePlan(BaseModel):
         50.0,
         100.0,
     )
-    bake_time: Annotated[timedelta, Field(ge=timedelta(0), description="Least time at a step.")] = timedelta(minutes=10)
-    deadline: Annotated[timedelta, Field(description="Longest time at a step without enough evidence.")] = timedelta(
+    bake_time: Annotated[Duration, Field(ge=timedelta(0), description="Least time at a step.")] = timedelta(minutes=10)
+    deadline: Annotated[Duration, Field(description="Longest time at a step without enough evidence.")] = timedelta(
         days=1
+    )
+    tick: Annotated[Duration, Field(ge=timedelta(seconds=1), description="Time between two looks.")] = timedelta(
+        minutes=1
     )
     min_requests: Annotated[int, Field(ge=1, description="Least requests the challenger answers at a step.")] = 200
     alpha: Annotated[float, Field(gt=0, le=0.1)] = 0.01
     margin: Annotated[float, Field(ge=1, le=3, description="Tolerated ratio of rates of bad requests.")] = 1.1
     ceilings: Ceilings = Ceilings()
-    slow_after: Annotated[timedelta, Field(gt=timedelta(0), description="A later answer is slow.")] = timedelta(
+    slow_after: Annotated[Duration, Field(gt=timedelta(0), description="A later answer is slow.")] = timedelta(
         milliseconds=300
     )
     max_score_psi: Annotated[float, Field(gt=0, description="Between the arms; above it a person looks.")] = 0.25
-    watch_actions: Annotated[bool, Field(description="Whether answers over a cut-off are counted and compared.")] = (
-        False
-    )
+    act_above: Annotated[
+        float | None, Field(allow_inf_nan=False, description="Scores from here on make the business act; compared.")
+    ] = None
+    without_traffic: Annotated[
+        Literal["hold", "release"], Field(description="When too few requests come to judge: wait, or go by the gate.")
+    ] = "hold"
+    approval: Annotated[
+        Literal["none", "required"], Field(description="Whether a person, not the trainer, lets it begin.")
+    ] = "none"
 
     @model_validator(mode="after")
     def _can_be_followed(self) -> Self:

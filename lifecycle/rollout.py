@@ -200,7 +200,7 @@ def _doubts(plan: ReleasePlan, progress: Progress, evidence: Evidence, elapsed: 
 
 def _gaps(plan: ReleasePlan, step: StepEvidence) -> Iterator[Reason]:
     """Name what is not known or cannot be, in any step: a hole in an earlier one hides harm as well."""
-    wanted = ("requests", *GUARDS, "scores", *(("actions",) if plan.watch_actions else ()))
+    wanted = ("requests", *GUARDS, "scores", *(("actions",) if plan.act_above is not None else ()))
     if unknown(step.champion, ("requests",)) and not step.compares:
         yield _gap(step, "champion", "requests")
     for name, arm in step.arms():
@@ -230,7 +230,7 @@ def _different(plan: ReleasePlan, step: StepEvidence, evidence: Evidence) -> Ite
         if found is not None and found.beyond(plan.max_score_psi):
             expected = f"at most {max(plan.max_score_psi, found.chance):.2f}, or a person's approval"
             yield Reason(Finding.SCORES_SHIFTED, "scores", f"PSI {found.psi:.2f} between the arms", expected)
-    actions = actions_log_e(evidence) if plan.watch_actions else 0.0
+    actions = actions_log_e(evidence) if plan.act_above is not None else 0.0
     if actions >= plan.threshold:
         expected = f"log e below {plan.threshold:.2f}, acting as often as the champion, or a person's approval"
         yield Reason(Finding.ACTIONS_SHIFTED, "actions", f"log e {actions:.2f}", expected)

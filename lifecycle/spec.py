@@ -17,6 +17,7 @@ from lifecycle.batch import Limits
 from lifecycle.errors import SpecError
 from lifecycle.evaluation import EvaluationPolicy
 from lifecycle.promotion import PromotionPolicy
+from lifecycle.release_plan import ReleasePlan
 from lifecycle.serving_policy import PredictionsPolicy
 from lifecycle.training import TrainingPolicy
 
@@ -71,6 +72,7 @@ class Product(BaseModel):
     training: TrainingPolicy = TrainingPolicy()
     evaluation: EvaluationPolicy
     promotion: PromotionPolicy = PromotionPolicy()
+    release: ReleasePlan = ReleasePlan()
     predictions: PredictionsPolicy = PredictionsPolicy()
 
     @model_validator(mode="after")

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from flows import release, rollback
-from lifecycle.control import Wish
+from lifecycle.reversal import Wish
 from lifecycle.errors import BundleError, ConflictError, ReleaseError, ServiceError
 from lifecycle.smoke import request
 from tasks import clients, control, endpoint, function_versions, ledger, packages, registry

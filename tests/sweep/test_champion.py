@@ -8,7 +8,7 @@ import pytest
 
 from flows import mending, release, rollback, waking
 from flows.mending import Place
-from lifecycle.control import Wish
+from lifecycle.reversal import Wish
 from lifecycle.lost import Run
 from tasks import control, endpoint, ledger, registry
 from tasks.step import directly

@@ -4,19 +4,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import ValidationError
 
-from lifecycle.control import (
-    Actor,
-    Contender,
-    ControlRecord,
-    ReleaseState,
-    Wish,
-    challenge,
-    empty,
-    intend_roll_back,
-    promote,
-    roll_back,
-    settle,
-)
+from lifecycle.control import Actor, Contender, ControlRecord, ReleaseState, empty, promote, settle
+from lifecycle.release_plan import ReleasePlan
+from lifecycle.reversal import Wish, intend_roll_back, roll_back
+from lifecycle.stepping import begin
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 BY = Actor("flow-run-1", NOW)
@@ -87,7 +78,7 @@ def test_a_model_without_a_function_version_is_refused() -> None:
 def test_a_release_under_way_refuses_another_one_until_it_is_settled() -> None:
     moving = promote(serving("1"), contender("2"), BY).record
     assert promote(moving, contender("3"), BY).code == "release_under_way"
-    assert challenge(moving, contender("3"), BY).code == "release_under_way"
+    assert begin(moving, contender("3"), ReleasePlan(), BY).code == "release_under_way"
     settled = settle(moving, BY).record
     assert settled.release is None
     assert promote(settled, contender("3"), BY).verdict == "moved"
@@ -96,18 +87,6 @@ def test_a_release_under_way_refuses_another_one_until_it_is_settled() -> None:
 def test_settling_twice_changes_nothing_the_second_time() -> None:
     settled = settle(promote(empty("flights"), contender("1"), BY).record, BY).record
     assert settle(settled, BY).verdict == "unchanged"
-
-
-def test_a_challenger_is_recorded_once_and_leaves_the_champion() -> None:
-    challenged = challenge(serving("1"), contender("2"), BY).record
-    assert (challenged.champion, challenged.challenger) == (contender("1"), contender("2"))
-    assert challenge(challenged, contender("2"), BY).verdict == "unchanged"
-    assert challenge(challenged, contender("1"), BY).code == "is_champion"
-
-
-def test_promoting_clears_the_challenger() -> None:
-    challenged = challenge(serving("1"), contender("2"), BY).record
-    assert promote(challenged, contender("2"), BY).record.challenger is None
 
 
 def test_the_model_rolled_back_from_is_not_what_comes_before() -> None:

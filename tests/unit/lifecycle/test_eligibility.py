@@ -3,9 +3,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from lifecycle.control import Actor, Contender, ControlRecord, Wish, empty, promote, roll_back, settle
+from lifecycle.control import Actor, Contender, ControlRecord, empty, promote, settle
 from lifecycle.eligibility import Candidate, Refused, choose_target, is_behind, may_release, served, served_before
 from lifecycle.ledger import Decision
+from lifecycle.reversal import Wish, roll_back
 
 BY = Actor("test", datetime(2026, 3, 1, tzinfo=UTC), cause="model.challenged")
 

@@ -4,8 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lifecycle.control import Actor, Contender, ControlRecord, empty, intend_roll_back, promote, settle
-from lifecycle.control import Wish as RollbackWish
+from lifecycle.control import Actor, Contender, ControlRecord, empty, promote, settle
 from lifecycle.ledger import Decision
 from lifecycle.repair import (
     Landed,
@@ -21,6 +20,8 @@ from lifecycle.repair import (
     repair_key,
     unfinished_change,
 )
+from lifecycle.reversal import Wish as RollbackWish
+from lifecycle.reversal import intend_roll_back
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(minutes=10)

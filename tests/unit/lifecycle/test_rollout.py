@@ -166,7 +166,7 @@ def test_a_person_does_not_wait_for_evidence_that_never_came() -> None:
 
 @pytest.mark.parametrize("ours", [2, 80])
 def test_actions_are_watched_in_both_directions_when_the_plan_says_so(ours: int) -> None:
-    plan = ReleasePlan(watch_actions=True)
+    plan = ReleasePlan(act_above=0.5)
     evidence = Evidence(steps=(at(0, arm(400, actions=ours), arm(7600, actions=760)),))
     found = advance(plan, Progress(since=START), evidence, BAKED)
     assert told(found) == ("hold", [("ACTIONS_SHIFTED", "actions")])
