@@ -10,7 +10,6 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -27,6 +26,7 @@ from lifecycle.evidence import (
     split_log_e,
     unknown,
 )
+from lifecycle.findings import FOR_A_PERSON, HOLDS_ON, Finding
 from lifecycle.release_plan import ReleasePlan
 from lifecycle.shift import shift
 
@@ -34,38 +34,6 @@ Action = Literal["advance", "hold", "promote", "roll_back"]
 # Odds of three to one that the challenger does harm: too little to take it back, too much to give it more.
 LEANING = math.log(3)
 _CLOSED = ConfigDict(frozen=True, extra="forbid")
-
-
-class Finding(StrEnum):
-    """Why a release is where it is. Scripts and people rely on the codes; a code is never reused."""
-
-    # taken back
-    SPLIT_BROKEN = "SPLIT_BROKEN"  # requests are not split as configured, so no other evidence counts
-    ALARM = "ALARM"
-    HARM = "HARM"  # more bad answers than the champion's, beyond the margin
-    CEILING = "CEILING"  # more bad answers at full weight than tolerated
-    WORSE_LABELS = "WORSE_LABELS"  # a larger loss on rows both models scored
-    DEADLINE = "DEADLINE"  # not enough evidence in time
-    # held
-    HELD = "HELD"  # by a person
-    NO_TRAFFIC = "NO_TRAFFIC"
-    BAKING = "BAKING"
-    METRIC_MISSING = "METRIC_MISSING"
-    METRIC_CONTRADICTS = "METRIC_CONTRADICTS"
-    WEIGHT_DIFFERS = "WEIGHT_DIFFERS"  # the evidence is of another weight than the plan's
-    TOO_FEW_REQUESTS = "TOO_FEW_REQUESTS"
-    TOO_FEW_SCORES = "TOO_FEW_SCORES"
-    LEANS_TO_HARM = "LEANS_TO_HARM"
-    SCORES_SHIFTED = "SCORES_SHIFTED"  # for a person: a better model may differ
-    ACTIONS_SHIFTED = "ACTIONS_SHIFTED"  # for a person
-    # gone on
-    STEP_PASSED = "STEP_PASSED"
-    ALL_STEPS_PASSED = "ALL_STEPS_PASSED"
-
-
-# A deadline does not end these: a person was asked, or nobody asks anything and so nothing can be harmed.
-_HOLDS_ON = frozenset({Finding.HELD, Finding.NO_TRAFFIC})
-_FOR_A_PERSON = frozenset({Finding.SCORES_SHIFTED, Finding.ACTIONS_SHIFTED})
 
 
 class Progress(BaseModel):
@@ -93,8 +61,10 @@ class Verdict:
     replay_due: bool = False
 
 
-def advance(plan: ReleasePlan, progress: Progress, evidence: Evidence, now: datetime) -> Verdict:
-    """Decide about a release from everything known at one moment.
+def advance(
+    plan: ReleasePlan, progress: Progress, evidence: Evidence, now: datetime, *, besides: tuple[Reason, ...] = ()
+) -> Verdict:
+    """Decide about a release from everything known at one moment; `besides` are doubts from outside the evidence.
 
     What was never seen does not pass: without every wanted metric of the step it holds, and goes back at the
     deadline. Harm takes it back at any moment, whoever holds it.
@@ -105,7 +75,7 @@ def advance(plan: ReleasePlan, progress: Progress, evidence: Evidence, now: date
     against = tuple(_against(plan, evidence, tests))
     if against:
         return Verdict("roll_back", against, None)
-    doubts = (*_doubts(plan, progress, evidence, elapsed), *_leaning(tests))
+    doubts = (*besides, *_doubts(plan, progress, evidence, elapsed), *_leaning(tests))
     if doubts:
         return _wait(plan, progress, evidence, doubts, elapsed)
     if progress.step == plan.last:
@@ -119,7 +89,7 @@ def _wait(
 ) -> Verdict:
     """Hold, or go back when the deadline is over and only evidence is waited for."""
     codes = {doubt.code for doubt in doubts}
-    if elapsed >= plan.deadline and codes - _FOR_A_PERSON and not codes & _HOLDS_ON:
+    if elapsed >= plan.deadline and codes - FOR_A_PERSON and not codes & HOLDS_ON:
         late = Reason(Finding.DEADLINE, None, f"{elapsed} at this step", f"enough evidence within {plan.deadline}")
         return Verdict("roll_back", (late, *doubts), None)
     step = evidence.at(progress.step)
@@ -187,7 +157,7 @@ def _doubts(plan: ReleasePlan, progress: Progress, evidence: Evidence, elapsed: 
         return
     if step.challenger.requests == 0 and step.champion.requests == 0:
         found = f"no live request; {step.replayed} replayed"
-        yield Reason(Finding.NO_TRAFFIC, "requests", found, f"at least {plan.min_requests}", 0)
+        yield Reason(Finding.NO_TRAFFIC, "requests", found, f"at least {plan.min_requests}")
         return
     if not math.isclose(step.weight, plan.weight(progress.step)):
         yield Reason(Finding.WEIGHT_DIFFERS, None, f"{step.weight:.1%}", f"{plan.weight(progress.step):.1%}")
@@ -217,10 +187,10 @@ def _gap(step: StepEvidence, arm: str, metric: str) -> Reason:
 def _too_few(plan: ReleasePlan, step: StepEvidence) -> Iterator[Reason]:
     requests, wanted = step.challenger.requests, f"at least {plan.min_requests}"
     if requests is not None and requests < plan.min_requests:
-        yield Reason(Finding.TOO_FEW_REQUESTS, "requests", f"{requests} to the challenger", wanted, requests)
+        yield Reason(Finding.TOO_FEW_REQUESTS, "requests", f"{requests} to the challenger", wanted)
     for name, arm in step.arms():
         if arm.scored is not None and arm.scored < plan.min_requests:
-            yield Reason(Finding.TOO_FEW_SCORES, "scores", f"{arm.scored} of the {name}", wanted, arm.scored)
+            yield Reason(Finding.TOO_FEW_SCORES, "scores", f"{arm.scored} of the {name}", wanted)
 
 
 def _different(plan: ReleasePlan, step: StepEvidence, evidence: Evidence) -> Iterator[Reason]:
@@ -240,4 +210,4 @@ def _passed(code: Finding, plan: ReleasePlan, progress: Progress, evidence: Evid
     step = evidence.at(progress.step)
     requests = step.challenger.requests if step is not None else None
     found = f"{requests} requests at {plan.weight(progress.step):.0%} without a finding"
-    return Reason(code, None, found, f"at least {plan.min_requests} over {plan.bake_time}", requests)
+    return Reason(code, None, found, f"at least {plan.min_requests} over {plan.bake_time}")

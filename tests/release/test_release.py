@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from flows import release, rollback
-from lifecycle.reversal import Wish
 from lifecycle.errors import BundleError, ConflictError, ReleaseError, ServiceError
+from lifecycle.reversal import Wish
 from lifecycle.smoke import request
 from tasks import clients, control, endpoint, function_versions, ledger, packages, registry
 from tests.release.conftest import House, Listener, Made, register, work

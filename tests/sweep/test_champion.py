@@ -8,8 +8,8 @@ import pytest
 
 from flows import mending, release, rollback, waking
 from flows.mending import Place
-from lifecycle.reversal import Wish
 from lifecycle.lost import Run
+from lifecycle.reversal import Wish
 from tasks import control, endpoint, ledger, registry
 from tasks.step import directly
 from tests.release.conftest import House, Listener, Made, register, work

@@ -8,7 +8,16 @@ from lifecycle.release_plan import ReleasePlan
 
 @pytest.mark.parametrize(
     ("written", "seconds"),
-    [("10m", 600), ("1h30m", 5400), ("500ms", 0.5), ("1.5s", 1.5), (90, 90), (0.25, 0.25), ("PT10M", 600), ("1d", 86400)],
+    [
+        ("10m", 600),
+        ("1h30m", 5400),
+        ("500ms", 0.5),
+        ("1.5s", 1.5),
+        (90, 90),
+        (0.25, 0.25),
+        ("PT10M", 600),
+        ("1d", 86400),
+    ],
 )
 def test_a_duration_is_read_as_people_write_it(written: object, seconds: float) -> None:
     plan = ReleasePlan.model_validate({"bake_time": written, "deadline": "30d"})
