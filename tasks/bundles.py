@@ -15,18 +15,22 @@ from lifecycle.contract import Contract, Task
 from lifecycle.features import FittedFeatures
 from lifecycle.manifest import Lineage, Manifest
 from lifecycle.metrics import TaskKind
-from lifecycle.reference import profile
+from lifecycle.reference import OnHoldout, profile
 from lifecycle.training import Rows, TrainingPolicy
+from lifecycle.watched import watched, watched_labels, watched_scores
 from tasks.evaluation import Judged
-from tasks.training import Fitted
+from tasks.training import Fitted, gains
 
 
-def contract_of(product: str, task: TaskKind, features: FittedFeatures) -> Contract:
-    """Return what a request must bring and what it gets. `categories` are those of raw columns only."""
+def contract_of(product: str, task: TaskKind, features: FittedFeatures, classes: tuple[str, ...]) -> Contract:
+    """Return what a request must bring and what it gets. `categories` are those of raw columns only.
+
+    A count is answered as the expected number, so it is a regression to whoever asks.
+    """
     names = {column.name for column in features.spec.inputs}
     return Contract(
         product=product,
-        task=Task(task, ("0", "1") if task == "binary" else ()),
+        task=Task("regression" if task == "counts" else task, classes),
         columns=features.spec.inputs,
         categories={name: levels for name, levels in features.levels.items() if name in names},
     )
@@ -50,10 +54,14 @@ def write_bundle(
     )
 
 
-def reference_of(features: FittedFeatures, columns: Mapping[str, Array], train: Rows, judged: Judged) -> str:
-    """Return reference.json: the profile of the training rows and of the scores on the holdout."""
+def reference_of(
+    features: FittedFeatures, columns: Mapping[str, Array], train: Rows, judged: Judged, fitted: Fitted
+) -> str:
+    """Return reference.json: the training rows, the scores on the holdout, and what the model uses of them."""
     inputs = {one.name: columns[one.name][train] for one in features.spec.inputs}
-    return profile(features.spec.inputs, inputs, judged.scores, judged.challenger)
+    scores, labels = watched_scores(judged.scores), watched_labels(judged.scores, judged.labels)
+    tested = OnHoldout(scores, labels, judged.challenger)
+    return profile(watched(features, inputs), tested, gains(fitted.model))
 
 
 def library_versions() -> dict[str, str]:

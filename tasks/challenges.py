@@ -143,10 +143,10 @@ def _write_model(folder: Path, run: Run, job: Job, outcome: Outcome) -> str:
     product, features = job.files.product, outcome.data.features
     manifest = write_bundle(
         folder / BUNDLE_FOLDER,
-        contract_of(product.name, product.task, features),
+        contract_of(product.name, product.task, features, outcome.data.model_classes),
         features,
         outcome.chosen,
-        reference_of(features, outcome.frame.columns, outcome.split.train, outcome.judged),
+        reference_of(features, outcome.frame.columns, outcome.split.train, outcome.judged, outcome.chosen),
         _lineage(run, job, outcome),
     )
     write_mlmodel(folder, run, library_versions()["xgboost"])
@@ -183,8 +183,8 @@ def _challenge(run: Run, job: Job, outcome: Outcome, digest: str) -> Challenge:
         candidate=outcome.chosen.name,
         rows_trained=outcome.chosen.rows,
         holdout=HoldoutWindow(
-            after=instant(split.holdout_after),
-            until=instant(split.holdout_until),
+            after=None if split.holdout_after is None else instant(split.holdout_after),
+            until=None if split.holdout_until is None else instant(split.holdout_until),
             rows=len(split.holdout),
             digest=keys_digest(outcome.frame.keys[split.holdout]),
         ),
