@@ -13,10 +13,10 @@ def main() -> None:
     """Apply the patches and serve until a SIGTERM."""
     import ministack.app as gateway
 
-    from localcloud.patches import aliases, durability, ecs_tasks, failures, latency, object_versions
+    from localcloud.patches import alarms, aliases, durability, ecs_tasks, failures, latency, metrics, object_versions
     from localcloud.patches.registry import apply_all
 
-    modules = (aliases, ecs_tasks, latency, failures, durability, object_versions)
+    modules = (aliases, ecs_tasks, latency, failures, durability, object_versions, metrics, alarms)
     apply_all([module.patch() for module in modules], version("ministack"))
     gateway.main()
 

@@ -32,7 +32,9 @@ def test_a_patch_that_upstream_made_needless_stops_the_start_and_applies_nothing
     assert applied == []
 
 
-@pytest.mark.parametrize("name", ["ecs_tasks", "failures", "latency", "durability", "aliases"])
+@pytest.mark.parametrize(
+    "name", ["alarms", "aliases", "durability", "ecs_tasks", "failures", "latency", "metrics", "object_versions"]
+)
 def test_each_real_patch_is_needed_by_the_installed_version(name: str) -> None:
     code = f"from localcloud.patches import {name}; import sys; sys.exit(0 if {name}.patch().needed() else 1)"
     done = subprocess.run([str(install()), "-c", code], cwd=REPO, capture_output=True, text=True, check=False)
