@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 from localcloud.address import LocalCloud
 
 _COMPLETE = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE")
-_SERVICES = ("cloudformation", "ecs", "events", "lambda", "s3", "sqs")
+_SERVICES = ("cloudformation", "ecs", "events", "lambda", "s3", "sns", "sqs")
 Clients = Mapping[str, Any]
 
 
@@ -55,9 +55,10 @@ def _checks(cloud: LocalCloud, clients: Clients) -> Iterator[tuple[str, Callable
         yield f"queue {queue}", partial(clients["sqs"].get_queue_url, QueueName=queue)
     for rule in ("object-landed", "task-stopped", "task-changed"):
         yield f"rule {rule}", partial(_targets, clients, f"{prefix}-{rule}")
-    for function in ("bridge", "run-flow", "predict"):
+    for function in ("bridge", "guard", "run-flow", "predict"):
         yield f"function {function}", partial(clients["lambda"].get_function, FunctionName=f"{prefix}-{function}")
     yield "event source mapping", partial(_mapped, clients, f"{prefix}-bridge")
+    yield "guard's subscription", partial(_subscribed, clients, f"{prefix}-guard")
     yield "cluster", partial(_cluster, clients, prefix)
     yield "task definition", partial(clients["ecs"].describe_task_definition, taskDefinition=f"{prefix}-flows")
 
@@ -82,6 +83,11 @@ def _targets(clients: Clients, rule: str) -> bool:
 def _mapped(clients: Clients, function: str) -> bool:
     found = clients["lambda"].list_event_source_mappings(FunctionName=function)["EventSourceMappings"]
     return any(mapping["State"] == "Enabled" for mapping in found)
+
+
+def _subscribed(clients: Clients, function: str) -> bool:
+    found = clients["sns"].list_subscriptions()["Subscriptions"]
+    return any(subscription["Endpoint"].endswith(f":{function}") for subscription in found)
 
 
 def _cluster(clients: Clients, name: str) -> bool:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 TEMPLATE = Path(__file__).with_name("stack.yaml")
-ZIPPED = {"BridgeCodeKey": "bridge", "PredictCodeKey": "predict"}
+ZIPPED = {"BridgeCodeKey": "bridge", "GuardCodeKey": "guard", "PredictCodeKey": "predict"}
 """Parameter that holds the key, and the function whose code it is."""
 _FAILED_FOR_GOOD = ("ROLLBACK_COMPLETE", "CREATE_FAILED", "ROLLBACK_FAILED", "DELETE_FAILED")
 """States a stack only leaves by being deleted; the bucket is retained."""

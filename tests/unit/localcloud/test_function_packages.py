@@ -86,7 +86,7 @@ def test_a_function_that_does_not_exist_is_refused(tree: Path) -> None:
         package("nobody", root=tree)
 
 
-@pytest.mark.parametrize("function", ["bridge", "predict"])
+@pytest.mark.parametrize("function", ["bridge", "guard", "predict"])
 def test_a_real_function_imports_from_its_zip_alone(function: str, tmp_path: Path) -> None:
     with zipfile.ZipFile(io.BytesIO(package(function).body)) as archive:
         archive.extractall(tmp_path)
