@@ -21,6 +21,7 @@ from lifecycle.sequential import (
     multinomial_log_e,
     rate_ratio_log_e,
 )
+from lifecycle.tally import Tally
 
 Guard = Literal["errors", "slow", "invalid"]
 ArmName = Literal["challenger", "champion"]
@@ -84,6 +85,7 @@ class Evidence(BaseModel):
         None
     )
     alarms: Annotated[tuple[str, ...], Field(description="Names of the challenger's alarms that fired.")] = ()
+    tally: Annotated[Tally, Field(description="The sums `steps` is made of; nothing is judged on them.")] = Tally()
 
     @model_validator(mode="after")
     def _every_step_once(self) -> Self:
