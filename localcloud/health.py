@@ -26,6 +26,7 @@ _BACKOFF_SECONDS = 4.0
 """Two failed starts take about so long: the supervisor waits a second after the first, two after the second."""
 _MOST_LIVES = 4
 """A service that fails a second after its start counts as started; its fifth process will fare no better."""
+_DYING_SECONDS = 3.0
 _TAIL_LINES = 15
 _UNREACHABLE = (OSError, http.client.HTTPException, ValueError)
 NAMES: Mapping[str, str] = {
@@ -84,9 +85,15 @@ def has_pools(cloud: LocalCloud) -> bool:
 
 
 def require_port(cloud: LocalCloud, service: str) -> None:
-    """Make sure that a service's port is free. Raises LocalCloudError naming who holds it and what to do."""
+    """Make sure that a service's port is free. Raises LocalCloudError naming who holds it and what to do.
+
+    A killed process holds its port until the kernel has taken it down, so a taken one is looked at for a while.
+    """
     ports = {"emulator": cloud.emulator_port, "prefect": cloud.prefect_port}
     port = ports.get(service)
+    deadline = time.monotonic() + _DYING_SECONDS
+    while port is not None and not _is_free(port) and time.monotonic() < deadline:
+        time.sleep(_POLL_SECONDS)
     if port is None or _is_free(port):
         return
     raise LocalCloudError(

@@ -4,6 +4,7 @@ import os
 import shlex
 import socket
 import subprocess
+import threading
 from pathlib import Path
 
 import psutil
@@ -72,6 +73,16 @@ def test_a_taken_port_is_one_clear_sentence(cloud: LocalCloud) -> None:
         f"Port {taken.prefect_port}, which the Prefect server needs, is taken. Process "
     )
     assert "TROPISM_PREFECT_PORT=… tropism up" in str(caught.value)
+
+
+def test_a_port_that_a_dying_process_still_holds_is_waited_for(cloud: LocalCloud) -> None:
+    holder = socket.socket()
+    holder.bind(("127.0.0.1", 0))
+    holder.listen()
+    leaving = threading.Timer(0.3, holder.close)
+    leaving.start()
+    health.require_port(cloud.model_copy(update={"prefect_port": holder.getsockname()[1]}), "prefect")
+    leaving.join()
 
 
 def test_a_free_port_and_a_service_without_one_are_no_complaint(tmp_path: Path) -> None:
