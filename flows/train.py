@@ -16,6 +16,7 @@ from lifecycle.batch import Reason
 from lifecycle.claim import Busy
 from lifecycle.errors import TrainingError
 from lifecycle.grounds import Ground
+from lifecycle.labels import Labels, read_labels
 from lifecycle.settings import Settings
 from lifecycle.training import Split, Undecidable
 from tasks.challenges import Job, Outcome, Settled, append_to_ledger, find_settled, record_undecidable, register_model
@@ -84,7 +85,7 @@ def challenge(where: Settings, product: str, cause: str, owner: str, step: Step 
 def train_once(where: Settings, run: Run, job: Job, step: Step) -> tuple[Settled, Judged | None]:
     """Split, fit, judge and register; without a model when the rows cannot decide anything."""
     bucket, product = where.bucket, job.files.product
-    frame = step("read rows", read_frame, bucket, job.snapshot, job.files.read, product.grain)
+    frame = step("read rows", read_frame, bucket, job.snapshot, job.files.read, product.grain, repeats=product.repeats)
     renew_turn(bucket, product.name, job.flow_run)
     prepared = prepare(where, job, frame, step)
     if isinstance(prepared, Undecidable):
@@ -92,7 +93,8 @@ def train_once(where: Settings, run: Run, job: Job, step: Step) -> tuple[Settled
     data, split = prepared
     leaks = step("look for leaks", find_leaks, product, data, split)
     fitted = []
-    for candidate in training.candidates(product.training, frame.columns[product.time], split):
+    times = frame.columns[product.time] if product.time else None
+    for candidate in training.candidates(product.training, times, split):
         fitted.append(step(f"fit {candidate.name}", fit_candidate, product, data, candidate, split.stopping))
         renew_turn(bucket, product.name, job.flow_run)
     chosen = choose(product.evaluation.metric, fitted)
@@ -106,16 +108,26 @@ def train_once(where: Settings, run: Run, job: Job, step: Step) -> tuple[Settled
 def prepare(where: Settings, job: Job, frame: Frame, step: Step) -> tuple[Data, Split] | Undecidable:
     """Label and split the rows, fit the features on the training part, and let the features' own suite judge them."""
     product = job.files.product
-    target, times = product.target, frame.columns[product.time]
-    labels = training.labels(product.task, target.column, frame.columns[target.column], target.at_least)
-    split = training.split(product.training, product.task, times, labels)
+    labels = read_labels(product.task, product.target, frame.columns[product.target.column])
+    split = split_rows(job, frame, labels)
     if isinstance(split, Undecidable):
         return split
-    prepared = step("fit features", fit_features, job.files, frame.columns, split.train)
+    labels = labels.known_by(split.train)
+    prepared = step("fit features", fit_features, job.files, frame.columns, split.train, labels)
     found = step("judge features", judge_features, where.expectations, product.name, prepared)
     if found is not None and found.verdict == "quarantine_batch":
         refused = Reason(Ground.FEATURES_REFUSED, None, f"{len(found.reasons)} failed expectations", "none critical")
         return Undecidable((refused, *found.reasons))
     if found is not None and found.verdict == "quarantine_rows":
-        split = training.recheck(product.training, product.task, split.without(found.rows), labels)
-    return split if isinstance(split, Undecidable) else (Data(prepared.matrix, labels, prepared.features), split)
+        split = training.recheck(product.training, product.task, split.without(found.rows), labels.values)
+    if isinstance(split, Undecidable):
+        return split
+    return Data(prepared.matrix, labels.values, prepared.features, labels.classes, labels.known), split
+
+
+def split_rows(job: Job, frame: Frame, labels: Labels) -> Split | Undecidable:
+    """Split by event time, or by the rows' own content where the product has no time column."""
+    product = job.files.product
+    if product.time is None:
+        return training.split_by_content(product.training, product.task, frame.keys, labels.values)
+    return training.split(product.training, product.task, frame.columns[product.time], labels.values)

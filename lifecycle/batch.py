@@ -139,7 +139,7 @@ class BatchManifest(_Record):
     flow_run: str
     rows: RowCounts
     columns: tuple[ColumnSchema, ...]
-    event_times: EventTimes
+    event_times: EventTimes | None = None
     suite: SuiteUsed
     data: StoredFile
     quarantined_rows: StoredFile | None = None

@@ -35,14 +35,23 @@ _SAYS_FIRST: dict[Verdict, str] = {
 
 
 class HoldoutWindow(BaseModel):
-    """The frozen rows that judged: after `after`, up to and with `until` (ISO 8601, UTC), and their keys' digest."""
+    """The frozen rows that judged: after `after`, up to and with `until` (ISO 8601, UTC), and their keys' digest.
+
+    Both are None where rows have no time: then their content drew them, and nobody knows how the model ages.
+    """
 
     model_config = _CLOSED
 
-    after: str
-    until: str
+    after: str | None
+    until: str | None
     rows: int
     digest: str
+
+    def __str__(self) -> str:
+        """Say which rows judged."""
+        if self.after is None or self.until is None:
+            return f"{self.rows:,} rows drawn by their content; without a time column nobody knows how the model ages"
+        return f"{self.rows:,} rows after {self.after} up to {self.until}"
 
 
 class Judgement(BaseModel):

@@ -24,8 +24,9 @@ DEFAULT_EXPLAIN_MAX_ROWS = 20
 DEFAULT_MAX_STRING = 256
 
 TaskKind = Literal["binary", "regression", "multiclass"]
-# XGBoost refuses more than a few thousand classes long before memory does.
-_CLASS_COUNTS: dict[TaskKind, range] = {"binary": range(2, 3), "regression": range(1), "multiclass": range(3, 10_000)}
+# XGBoost refuses more than a few thousand classes long before memory does. Of many classes two may be left in the
+# rows that train.
+_CLASS_COUNTS: dict[TaskKind, range] = {"binary": range(2, 3), "regression": range(1), "multiclass": range(2, 10_000)}
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Task:
         if count not in _CLASS_COUNTS[self.kind]:
             raise BundleError(
                 f"A task {self.kind!r} with {count} classes.",
-                detail="binary has two, multiclass three or more, regression none.",
+                detail="binary has two, multiclass two or more, regression none.",
             )
 
 

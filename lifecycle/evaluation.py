@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from lifecycle.errors import SpecError, TrainingError
-from lifecycle.metrics import Floats, Metric, TaskKind, calibration_error, metrics_of, value
+from lifecycle.metrics import Floats, Metric, TaskKind, calibration_error, metrics_of, needs_two_classes, value
 
 Texts = NDArray[np.object_]
 MISSING = "(missing)"
@@ -53,7 +53,8 @@ class SliceScore:
 class Scorecard:
     """What one model scored on the holdout.
 
-    `base`: mean label. `calibration_error`: in the label's unit. `slices`: those with rows enough.
+    `base`: mean label, of many classes the share of the most frequent. `calibration_error`: in the label's unit.
+    `slices`: those with rows enough.
     """
 
     rows: int
@@ -65,7 +66,7 @@ class Scorecard:
 
 @dataclass(frozen=True)
 class Holdout:
-    """The rows that judge: labels (n,), and per slice column the level of each row (n,)."""
+    """The rows that judge: labels (n,), of many classes their codes; per slice column the level of each row (n,)."""
 
     task: TaskKind
     labels: Floats
@@ -87,14 +88,14 @@ def check_policy(policy: EvaluationPolicy, task: TaskKind) -> None:
 def score(policy: EvaluationPolicy, holdout: Holdout, scores: Floats) -> Scorecard:
     """Judge one model's scores (n,) on the holdout. Raises TrainingError when the lengths differ."""
     labels = holdout.labels
-    if scores.shape != labels.shape:
+    if len(scores) != len(labels):
         raise TrainingError(
             "A model did not score every row of the holdout.",
-            detail=f"{scores.shape[0]} scores for {labels.shape[0]} rows.",
+            detail=f"{len(scores)} scores for {len(labels)} rows.",
         )
     return Scorecard(
         rows=len(labels),
-        base=float(labels.mean()) if len(labels) else float("nan"),
+        base=_base(holdout),
         metrics={metric: value(metric, labels, scores) for metric in metrics_of(holdout.task)},
         calibration_error=calibration_error(labels, scores),
         slices=tuple(
@@ -103,14 +104,22 @@ def score(policy: EvaluationPolicy, holdout: Holdout, scores: Floats) -> Scoreca
     )
 
 
+def _base(holdout: Holdout) -> float:
+    if not len(holdout.labels):
+        return float("nan")
+    if holdout.task == "multiclass":
+        return float(np.bincount(holdout.labels.astype(np.int64)).max() / len(holdout.labels))
+    return float(holdout.labels.mean())
+
+
 def _slices(policy: EvaluationPolicy, holdout: Holdout, scores: Floats, column: str, levels: Texts) -> list[SliceScore]:
-    """Score the levels with enough rows; for AUC a level needs both classes, or it has no value at all."""
+    """Score the levels with enough rows; a metric that ranks has no value for a level with one class."""
     texts, codes, counts = np.unique(levels.astype(str), return_inverse=True, return_counts=True)
     found = []
     for code in np.flatnonzero(counts >= policy.min_slice_rows):
         rows = codes == code
         labels = holdout.labels[rows]
-        if policy.metric == "auc" and len(np.unique(labels)) < 2:  # noqa: PLR2004  # two classes
+        if needs_two_classes(policy.metric) and len(np.unique(labels)) < 2:  # noqa: PLR2004  # two classes
             continue
         found.append(
             SliceScore(column, str(texts[code]), int(counts[code]), value(policy.metric, labels, scores[rows]))

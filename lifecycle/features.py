@@ -5,21 +5,28 @@ and travels in the bundle, so training and serving run the same bytes. The hook 
 and nothing else, as the three kinds of array of `lifecycle.columns`, and cannot write into them.
 
 It deliberately scales and imputes nothing: trees need neither, and what is not fitted cannot diverge.
+The matrix holds, in this order: numbers, declared transforms, mean labels of encoded categories, categories.
 """
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lifecycle.columns import Array, Column, Columns, level, missing, normalise
 from lifecycle.encoding import FeatureError, most_frequent_levels, refuse_infinite, to_codes, to_numbers
+from lifecycle.feature_spec import FeatureSpec
 from lifecycle.hook import Derive, HookError, check_source, load_derive
+from lifecycle.level_means import LevelMeans, Outcomes, without_own_label
+from lifecycle.level_means import fit as fit_means
+from lifecycle.transforms import Transform, apply
+
+__all__ = ["FeatureSpec", "FittedFeatures", "Matrix", "Transformed", "fit", "training_matrix"]
 
 FORMAT = 1
 # One byte holds a code, and beyond some hundred levels a code is mostly noise; rarer levels count as unseen.
@@ -28,41 +35,6 @@ DEFAULT_MAX_LEVELS = 255
 PROBED_ROWS = 3
 
 Matrix = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class FeatureSpec:
-    """What a product declares: raw `inputs`, and which of them or of the derived columns are features.
-
-    `numbers` and `categories` (name to the most levels kept) name raw or derived columns.
-    `hook` is the source text of the product's features.py, or None.
-    """
-
-    inputs: tuple[Column, ...]
-    numbers: tuple[str, ...] = ()
-    categories: Mapping[str, int] = field(default_factory=dict)
-    hook: str | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse names that are listed twice or that nothing provides."""
-        names = [column.name for column in self.inputs]
-        for kind, listed in (("input", names), ("feature", list(self.names))):
-            if twice := [name for name, times in Counter(listed).items() if times > 1]:
-                raise FeatureError(f"The {kind} {twice[0]!r} is listed twice.")
-        if not self.names:
-            raise FeatureError("There are no features; list at least one under numbers or categories.")
-        if forbidden := [name for name in self.names if set(name) & set("[]<")]:
-            raise FeatureError(f"The feature {forbidden[0]!r} has [, ] or < in its name, which XGBoost refuses.")
-        if self.hook is None and (unknown := [name for name in self.names if name not in names]):
-            raise FeatureError(
-                f"The feature {unknown[0]!r} is no input and there is no features.py to derive it; "
-                f"inputs are {', '.join(names)}."
-            )
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Feature names in the order of the matrix: numbers first, then categories."""
-        return (*self.numbers, *self.categories)
 
 
 @dataclass(frozen=True)
@@ -75,20 +47,24 @@ class Transformed:
 
 @dataclass(frozen=True)
 class FittedFeatures:
-    """A spec with its fitted state: the levels of every category, in the order of their codes."""
+    """A spec with its fitted state: the levels of every category in the order of their codes, and the level means."""
 
     spec: FeatureSpec
     levels: Mapping[str, tuple[str, ...]]
+    means: Mapping[str, LevelMeans] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def feature_names(self) -> tuple[str, ...]:
         """Feature names in the order of the matrix."""
-        return self.spec.names
+        spec = self.spec
+        encoded = [feature for name, means in self.means.items() for feature in means.feature_names(name)]
+        return (*spec.numbers, *(one.name for one in spec.transforms), *encoded, *spec.categories)
 
     @property
     def feature_types(self) -> tuple[str, ...]:
         """XGBoost's feature types: "q" for a number, "c" for a category code."""
-        return ("q",) * len(self.spec.numbers) + ("c",) * len(self.spec.categories)
+        codes = len(self.spec.categories)
+        return ("q",) * (len(self.feature_names) - codes) + ("c",) * codes
 
     def transform(self, columns: Columns) -> Matrix:
         """Return the matrix (n, k) float32 of raw `columns` of n rows; missing and unseen are NaN.
@@ -101,21 +77,25 @@ class FittedFeatures:
         """Return the matrix and the count of unseen values per category."""
         table = _table(self.spec, self._derive, columns)
         rows = len(next(iter(table.values())))
-        matrix = np.full((rows, len(self.spec.names)), np.nan, dtype=np.float32)
+        matrix = np.empty((rows, len(self.feature_names)), dtype=np.float32)
         unseen: dict[str, int] = {}
         with np.errstate(over="ignore"):  # what overflows becomes infinite, and is refused below
             for index, name in enumerate(self.spec.numbers):
                 matrix[:, index] = to_numbers(name, table[name])
-        refuse_infinite(matrix, self.spec.names)
-        for index, name in enumerate(self.spec.categories, start=len(self.spec.numbers)):
-            matrix[:, index], count = to_codes(name, table[name], self._codebooks[name])
-            if count:
-                unseen[name] = count
-        return Transformed(matrix, unseen)
+            for index, one in enumerate(self.spec.transforms, start=len(self.spec.numbers)):
+                matrix[:, index] = apply(one, table)
+        at = len(self.spec.numbers) + len(self.spec.transforms)
+        for name, means in self.means.items():
+            matrix[:, at : at + len(means.outputs)], unseen[name] = means.transform(name, table[name])
+            at += len(means.outputs)
+        for index, name in enumerate(self.spec.categories, start=at):
+            matrix[:, index], unseen[name] = to_codes(name, table[name], self._codebooks[name])
+        refuse_infinite(matrix, self.feature_names)
+        return Transformed(matrix, {name: count for name, count in unseen.items() if count})
 
     def to_json(self) -> str:
         """Return the fitted state as text, the same bytes for the same state; the hook only by its sha256."""
-        state = {
+        state: dict[str, Any] = {
             "format": FORMAT,
             "inputs": [asdict(column) for column in self.spec.inputs],
             "numbers": list(self.spec.numbers),
@@ -124,6 +104,11 @@ class FittedFeatures:
                 for name, most in self.spec.categories.items()
             ],
             "hook_sha256": _sha256(self.spec.hook),
+            "transforms": [asdict(one) for one in self.spec.transforms],
+            "encoded": [
+                {"name": name, "max_levels": most, **asdict(self.means[name])}
+                for name, most in self.spec.encoded.items()
+            ],
         }
         return json.dumps(state, indent=1, ensure_ascii=True) + "\n"
 
@@ -138,8 +123,14 @@ class FittedFeatures:
                 numbers=tuple(state["numbers"]),
                 categories={item["name"]: item["max_levels"] for item in state["categories"]},
                 hook=hook,
+                transforms=tuple(
+                    Transform(one["name"], one["kind"], tuple(one["columns"]), one["part"])
+                    for one in state["transforms"]
+                ),
+                encoded={item["name"]: item["max_levels"] for item in state["encoded"]},
             )
             levels = {item["name"]: tuple(item["levels"]) for item in state["categories"]}
+            means = {item["name"]: _means(item) for item in state["encoded"]}
             hook_sha256 = state["hook_sha256"]
         except (KeyError, TypeError, json.JSONDecodeError) as error:
             raise FeatureError(f"features.json is not fitted state: {type(error).__name__}.") from None
@@ -147,7 +138,7 @@ class FittedFeatures:
             raise FeatureError(f"features.json has format {found}, expected {expected}.")
         if hook_sha256 != _sha256(hook):
             raise FeatureError("features.py is not the file that features.json was fitted with (sha256 differs).")
-        return cls(spec, levels)
+        return cls(spec, levels, means)
 
     @cached_property
     def _derive(self) -> Derive | None:
@@ -158,8 +149,8 @@ class FittedFeatures:
         return {name: {text: float(code) for code, text in enumerate(texts)} for name, texts in self.levels.items()}
 
 
-def fit(spec: FeatureSpec, columns: Columns) -> FittedFeatures:
-    """Fit the levels of every category on the raw `columns` of the training rows.
+def fit(spec: FeatureSpec, columns: Columns, seen: Outcomes | None = None) -> FittedFeatures:
+    """Fit levels and level means on the raw `columns` of the training rows; `seen` are the rows' outcomes.
 
     Levels are the most frequent ones, ties by name, coded in the order of their names. Raises FeatureError,
     ColumnError, and HookError when the hook needs more than numpy or looks beyond its own row.
@@ -168,15 +159,31 @@ def fit(spec: FeatureSpec, columns: Columns) -> FittedFeatures:
     if spec.hook is not None:
         check_source(spec.hook)
         derive = load_derive(spec.hook)
+    if spec.encoded and seen is None:
+        raise FeatureError(f"The feature {next(iter(spec.encoded))!r} is a mean of labels, and there are none.")
     table = _table(spec, derive, columns)
     for name in spec.numbers:
         to_numbers(name, table[name])
     fitted = FittedFeatures(
-        spec, {name: most_frequent_levels(name, table[name], most) for name, most in spec.categories.items()}
+        spec,
+        {name: most_frequent_levels(name, table[name], most) for name, most in spec.categories.items()},
+        {name: fit_means(name, table[name], most, seen) for name, most in spec.encoded.items()} if seen else {},
     )
     if derive is not None:
         _refuse_looking_around(fitted, derive, columns, table)
     return fitted
+
+
+def training_matrix(fitted: FittedFeatures, columns: Columns, seen: Outcomes) -> Matrix:
+    """Return the matrix of the very rows that were fitted on, no row knowing its own label."""
+    matrix = fitted.transform(columns)
+    at = len(fitted.spec.numbers) + len(fitted.spec.transforms)
+    table = _inputs(fitted.spec, columns)
+    for name, means in fitted.means.items():
+        width = len(means.outputs)
+        matrix[:, at : at + width] = without_own_label(means, name, table[name], seen)
+        at += width
+    return matrix
 
 
 def _table(spec: FeatureSpec, derive: Derive | None, columns: Columns) -> dict[str, Array]:
@@ -190,7 +197,7 @@ def _table(spec: FeatureSpec, derive: Derive | None, columns: Columns) -> dict[s
             if not isinstance(values, np.ndarray) or values.shape != (rows,):
                 raise HookError(f"derive() returns {name!r} as {_shape(values)}, expected an array of {rows} values.")
         table = {**table, **derived}
-    if lacking := [name for name in spec.names if name not in table]:
+    if lacking := [name for name in (*spec.numbers, *spec.categories) if name not in table]:
         raise FeatureError(f"The feature {lacking[0]!r} is neither an input nor returned by derive().")
     return table
 
@@ -214,14 +221,20 @@ def _inputs(spec: FeatureSpec, columns: Columns) -> dict[str, Array]:
 
 
 def _refuse_looking_around(fitted: FittedFeatures, derive: Derive, columns: Columns, table: Columns) -> None:
-    for row in range(min(PROBED_ROWS, len(table[fitted.spec.names[0]]))):
+    features = (*fitted.spec.numbers, *fitted.spec.categories)
+    for row in range(min(PROBED_ROWS, len(next(iter(table.values()))))):
         alone = _table(fitted.spec, derive, {name: values[row : row + 1] for name, values in columns.items()})
-        for name in fitted.spec.names:
+        for name in features:
             if level(alone[name][0]) != level(table[name][row]):
                 raise HookError(
                     f"derive() gives {name!r} of row {row} another value alone than among {len(table[name])} rows; "
                     "a feature may only use its own row, or serving would differ from training."
                 )
+
+
+def _means(item: Mapping[str, Any]) -> LevelMeans:
+    means = tuple(tuple(row) for row in item["means"])
+    return LevelMeans(tuple(item["outputs"]), tuple(item["overall"]), tuple(item["levels"]), means)
 
 
 def _shape(values: object) -> str:

@@ -20,7 +20,10 @@ _MAX_BINS, _MIN_BIN_ROWS = 256, 20
 
 @dataclass(frozen=True)
 class Leak:
-    """A feature that alone reaches `strength`: AUC for a binary task, correlation for a regression."""
+    """A feature that alone reaches `strength`.
+
+    AUC for a binary task, the share of wrong guesses it does away with for classes, correlation for numbers.
+    """
 
     feature: str
     strength: float
@@ -43,16 +46,37 @@ def leaks(names: Sequence[str], task: TaskKind, train: Part, later: Part, thresh
 def _strength(task: TaskKind, train: Part, later: Part, index: int) -> float:
     column, unseen = train.matrix[:, index], later.matrix[:, index]
     edges = _edges(column)
-    bins, means = _bins(column, edges), np.full(len(edges) + 2, train.labels.mean())
-    counts = np.bincount(bins, minlength=len(means))
-    sums = np.bincount(bins, weights=train.labels, minlength=len(means))
-    means[counts > 0] = sums[counts > 0] / counts[counts > 0]
-    guess = means[_bins(unseen, edges)]
+    bins, places = _bins(column, edges), _bins(unseen, edges)
+    if task == "multiclass":
+        return _errors_gone(bins, train.labels, places, later.labels, len(edges) + 2)
+    guess = _means(bins, train.labels, len(edges) + 2)[places]
     if task == "binary":
         return value("auc", later.labels, guess)
     if np.ptp(guess) == 0 or np.ptp(later.labels) == 0:
         return 0.0
     return float(np.corrcoef(guess, later.labels)[0, 1])
+
+
+def _means(bins: NDArray[np.int64], labels: Floats, count: int) -> Floats:
+    """Return the mean label of each bin, of all rows where a bin has none."""
+    means = np.full(count, labels.mean())
+    counts = np.bincount(bins, minlength=count)
+    sums = np.bincount(bins, weights=labels, minlength=count)
+    means[counts > 0] = sums[counts > 0] / counts[counts > 0]
+    return means
+
+
+def _errors_gone(
+    bins: NDArray[np.int64], labels: Floats, places: NDArray[np.int64], later: Floats, count: int
+) -> float:
+    """Return the share of the errors of always guessing the most frequent class that each bin's own class avoids."""
+    codes = labels.astype(np.int64)
+    table = np.zeros((count, int(max(codes.max(), later.max())) + 1), dtype=np.int64)
+    np.add.at(table, (bins, codes), 1)
+    usual = int(table.sum(axis=0).argmax())
+    guess = np.where(table.sum(axis=1) > 0, table.argmax(axis=1), usual)[places]
+    before = int(np.count_nonzero(later != usual))
+    return 1 - int(np.count_nonzero(later != guess)) / before if before else 0.0
 
 
 def _edges(column: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -9,13 +9,23 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-Metric = Literal["auc", "log_loss", "brier", "rmse", "mae"]
-TaskKind = Literal["binary", "regression"]
+Metric = Literal["auc", "average_precision", "log_loss", "brier", "accuracy", "rmse", "mae", "poisson_deviance"]
+# `counts`: how often something happens, 0 or more, told as the expected number.
+TaskKind = Literal["binary", "multiclass", "regression", "counts"]
 Floats = NDArray[np.float64]
 Weights = NDArray[np.int64]
 Statistic = Callable[[Weights], float]
 
 METRICS: tuple[Metric, ...] = get_args(Metric)
+_OF_TASK: dict[TaskKind, tuple[Metric, ...]] = {
+    "binary": ("auc", "average_precision", "log_loss", "brier"),
+    "multiclass": ("auc", "log_loss", "accuracy"),
+    "regression": ("rmse", "mae"),
+    "counts": ("poisson_deviance", "rmse", "mae"),
+}
+_HIGHER: frozenset[Metric] = frozenset({"auc", "average_precision", "accuracy"})
+# These say nothing about rows of one class.
+_RANKS: frozenset[Metric] = frozenset({"auc", "average_precision"})
 # Scores are float32, whose distance to one is 6e-8: a nearer probability is rounding, not certainty.
 _CLIP = 1e-7
 # Ten bins of equal count: the usual number, and at 1,000 rows a bin still holds a hundred.
@@ -24,18 +34,28 @@ CALIBRATION_BINS = 10
 
 def metrics_of(task: TaskKind) -> tuple[Metric, ...]:
     """Return the metrics that mean something for a task."""
-    return ("auc", "log_loss", "brier") if task == "binary" else ("rmse", "mae")
+    return _OF_TASK[task]
 
 
 def higher_is_better(metric: Metric) -> bool:
     """Say in which direction a metric improves."""
-    return metric == "auc"
+    return metric in _HIGHER
+
+
+def needs_two_classes(metric: Metric) -> bool:
+    """Say whether a metric only ranks rows of different classes, so that rows of one class have no value."""
+    return metric in _RANKS
 
 
 def statistic(metric: Metric, labels: Floats, scores: Floats) -> Statistic:
-    """Return the metric of fixed labels and scores (n,) as a function of integer row weights (n,)."""
+    """Return the metric of fixed labels (n,) and scores as a function of integer row weights (n,).
+
+    Scores are (n,), or (n, classes) with labels that are the codes of the classes.
+    """
     if metric == "auc":
-        return _auc(labels, scores)
+        return _auc(labels, scores) if scores.ndim == 1 else _auc_of_classes(labels, scores)
+    if metric == "average_precision":
+        return _average_precision(labels, scores)
     losses = _losses(metric, labels, scores)
 
     def mean(weights: Weights) -> float:
@@ -64,12 +84,20 @@ def improvement(metric: Metric, champion: float, challenger: float) -> float:
     return (champion - challenger) / champion if champion > 0 else float("nan")
 
 
+def confidence(labels: Floats, scores: Floats) -> tuple[Floats, Floats]:
+    """Return outcomes and scores (n,): as they are, or of many classes whether the likeliest came, and its chance."""
+    if scores.ndim == 1:
+        return labels, scores
+    return (scores.argmax(axis=1) == labels).astype(np.float64), scores.max(axis=1)
+
+
 def calibration_error(labels: Floats, scores: Floats, bins: int = CALIBRATION_BINS) -> float:
     """Return the mean distance between score and outcome over bins of equal count, in the label's unit."""
     if not len(labels) or not np.isfinite(scores).all():
         return float("nan")
-    parts = [part for part in np.array_split(np.argsort(scores, kind="stable"), bins) if len(part)]
-    return float(sum(abs(float(scores[part].sum() - labels[part].sum())) for part in parts) / len(labels))
+    happened, said = confidence(labels, scores)
+    parts = [part for part in np.array_split(np.argsort(said, kind="stable"), bins) if len(part)]
+    return float(sum(abs(float(said[part].sum() - happened[part].sum())) for part in parts) / len(labels))
 
 
 def _auc(labels: Floats, scores: Floats) -> Statistic:
@@ -97,10 +125,52 @@ def _auc(labels: Floats, scores: Floats) -> Statistic:
     return area
 
 
+def _auc_of_classes(labels: Floats, scores: Floats) -> Statistic:
+    """Return the mean AUC of each class against the others, weighted by how many rows each class has."""
+    codes = [code for code in range(scores.shape[1]) if (labels == code).any()]
+    parts = [(labels == code, _auc((labels == code).astype(np.float64), scores[:, code])) for code in codes]
+
+    def mean(weights: Weights) -> float:
+        found = [(int(weights[mine].sum()), area(weights)) for mine, area in parts]
+        counted = [(rows, value) for rows, value in found if rows and not np.isnan(value)]
+        total = sum(rows for rows, _ in counted)
+        return sum(rows * value for rows, value in counted) / total if total else float("nan")
+
+    return mean
+
+
+def _average_precision(labels: Floats, scores: Floats) -> Statistic:
+    """Sum precision over the steps of recall, as scikit-learn does; rows of one score are one step."""
+    if not np.isfinite(scores).all():
+        return lambda _: float("nan")
+    order = np.argsort(-scores, kind="stable")
+    ends = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))
+    positive = (labels[order] == 1).astype(np.int64)
+
+    def area(weights: Weights) -> float:
+        drawn = weights[order]
+        hits, rows = np.cumsum(drawn * positive)[ends], np.cumsum(drawn)[ends]
+        if not len(ends) or hits[-1] == 0 or hits[-1] == rows[-1]:
+            return float("nan")
+        precision = hits / np.maximum(rows, 1)
+        return float(np.diff(hits, prepend=0) @ precision) / int(hits[-1])
+
+    return area
+
+
 def _losses(metric: Metric, labels: Floats, scores: Floats) -> Floats:
+    if scores.ndim > 1:
+        if metric == "accuracy" and np.isfinite(scores).all():
+            return confidence(labels, scores)[0]
+        mine = scores[np.arange(len(labels)), labels.astype(np.int64)]
+        return np.asarray(-np.log(np.clip(mine, _CLIP, 1)), dtype=np.float64)
     if metric == "log_loss":
         likely = np.clip(scores, _CLIP, 1 - _CLIP)
         return np.asarray(-(labels * np.log(likely) + (1 - labels) * np.log1p(-likely)), dtype=np.float64)
     if metric == "mae":
         return np.abs(labels - scores)
+    if metric == "poisson_deviance":
+        expected = np.maximum(scores, _CLIP)
+        surprise = labels * np.log(np.where(labels > 0, labels / expected, 1.0))
+        return np.asarray(2 * (surprise - labels + expected), dtype=np.float64)
     return np.square(labels - scores)

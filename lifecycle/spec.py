@@ -14,45 +14,18 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from lifecycle.batch import Limits
+from lifecycle.declaration import Column, Features, Reading, Target
 from lifecycle.errors import SpecError
 from lifecycle.evaluation import EvaluationPolicy
+from lifecycle.metrics import TaskKind
 from lifecycle.promotion import PromotionPolicy
 from lifecycle.release_plan import ReleasePlan
 from lifecycle.serving_policy import PredictionsPolicy
 from lifecycle.training import TrainingPolicy
 
-ColumnType = Literal["double", "long", "string", "datetime", "boolean"]
+__all__ = ["Column", "Features", "Product", "Reading", "Target", "load", "names", "parse"]
+
 _CLOSED = ConfigDict(frozen=True, extra="forbid")
-
-
-class Column(BaseModel):
-    """One column of a raw delivery."""
-
-    model_config = _CLOSED
-
-    name: Annotated[str, Field(min_length=1, max_length=128)]
-    type: ColumnType
-    nullable: bool = False
-    input: Annotated[bool, Field(description="Known when a prediction is asked for, so part of a request.")] = True
-
-
-class Target(BaseModel):
-    """What is predicted, and how it is read off the delivered column."""
-
-    model_config = _CLOSED
-
-    column: str
-    at_least: Annotated[float | None, Field(description="Binary: the label is 1 where column >= this.")] = None
-
-
-class Features(BaseModel):
-    """Which columns, delivered or derived by the product's `features.py`, feed the model."""
-
-    model_config = _CLOSED
-
-    numbers: tuple[str, ...] = ()
-    categories: tuple[str, ...] = ()
-    max_levels: Annotated[int, Field(gt=1, le=10_000)] = 255
 
 
 class Product(BaseModel):
@@ -62,9 +35,19 @@ class Product(BaseModel):
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
     description: str = ""
-    task: Literal["binary", "regression"]
-    grain: Annotated[tuple[str, ...], Field(min_length=1, description="Columns that identify one row.")]
-    time: Annotated[str, Field(description="The datetime column events are ordered by.")]
+    task: TaskKind
+    grain: Annotated[
+        tuple[str, ...], Field(description="Columns that identify one row; []: the whole row is all there is.")
+    ]
+    repeats: Annotated[
+        Literal["refuse", "keep"],
+        Field(description="Without a grain: is a row that is there again the same one, or another one like it?"),
+    ] = "refuse"
+    time: Annotated[
+        str | None,
+        Field(description="The datetime column events are ordered by; null: a fixed share of the rows judges."),
+    ]
+    reading: Reading = Reading()
     columns: Annotated[tuple[Column, ...], Field(min_length=1)]
     target: Target
     features: Features
@@ -81,13 +64,17 @@ class Product(BaseModel):
         names = [column.name for column in self.columns]
         if len(set(names)) != len(names):
             raise ValueError("columns: a name is listed twice")
-        used = {"target": (self.target.column,), "time": (self.time,), "grain": self.grain}
+        used = {"target": (self.target.column,), "time": (self.time,) if self.time else (), "grain": self.grain}
         for field, wanted in used.items():
             for name in wanted:
                 if name not in names:
                     raise ValueError(f"{field}: no column is called {name!r}{_did_you_mean(name, names)}")
         if self.target.column in {column.name for column in self.columns if column.input}:
             raise ValueError(f"columns: {self.target.column!r} is the target, so it must say `input: false`")
+        if self.task != "binary" and (self.target.classes or self.target.at_least is not None):
+            raise ValueError(f"target: `classes` and `at_least` belong to a binary task, this is {self.task}")
+        if self.repeats == "keep" and self.grain:
+            raise ValueError("repeats: rows with a grain are identified by it; delete one of the two")
         return self
 
     @property

@@ -1,21 +1,22 @@
-"""How a product's model is trained: the policy, the labels, the split by event time, the candidates.
+"""How a product's model is trained: the policy, the split, the candidates.
 
-It decides which rows train, which choose and which judge; fitting itself is `tasks/training.py`. Nothing is
-ever split at random: a random split lets a model learn the storm it is judged on.
+It decides which rows train, which choose and which judge; fitting itself is `tasks/training.py`. Where rows have an
+event time nothing is ever split at random: a random split lets a model learn the storm it is judged on. Without one,
+each row's own content decides where it belongs, so that a row that judges today has judged every earlier model and
+trained none.
 """
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from lifecycle.batch import Reason
-from lifecycle.errors import TrainingError
 from lifecycle.grounds import Ground
 from lifecycle.metrics import Floats, TaskKind
 
@@ -27,14 +28,18 @@ Keys = NDArray[np.uint64]
 class TrainingPolicy(BaseModel):
     """What is fitted, on what, with which seeds.
 
-    Defaults: a week is the shortest holdout that holds every weekday; at 100 rows the interval of an AUC is
-    wider than any difference worth a promotion. The tree settings are XGBoost's usual ones for tables of
-    10,000 rows and more, slowed down so that early stopping has something to choose.
+    Defaults: a week is the shortest holdout that holds every weekday, a fifth the usual share where rows have no
+    time; at 100 rows the interval of an AUC is wider than any difference worth a promotion. The tree settings are
+    XGBoost's usual ones for tables of 10,000 rows and more, slowed down so that early stopping has something to
+    choose.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    holdout_days: Annotated[float, Field(gt=0)] = 7.0
+    holdout_days: Annotated[float, Field(gt=0, description="With a time column: the newest days judge.")] = 7.0
+    holdout_share: Annotated[
+        float, Field(gt=0, lt=0.9, description="Without a time column: this share of the rows judges.")
+    ] = 0.2
     early_stopping_share: Annotated[float, Field(gt=0, lt=0.5)] = 0.1
     min_rows: Annotated[int, Field(gt=0, description="Labelled rows before the holdout.")] = 1_000
     min_holdout_rows: Annotated[int, Field(gt=0)] = 100
@@ -64,14 +69,15 @@ class Split:
     """Row numbers of the three parts, and the rows that take no part.
 
     `fit` and `stopping` train, `holdout` judges. The holdout is what happened after `holdout_after`, up to and
-    with `holdout_until` (datetime64[us], UTC). `held_back`: rows the features' own suite refused.
+    with `holdout_until` (datetime64[us], UTC); both are None where rows have no time and their content decided.
+    `held_back`: rows the features' own suite refused.
     """
 
     fit: Rows
     stopping: Rows
     holdout: Rows
-    holdout_after: np.datetime64
-    holdout_until: np.datetime64
+    holdout_after: np.datetime64 | None
+    holdout_until: np.datetime64 | None
     unlabelled: int
     undated: int
     held_back: int = 0
@@ -96,30 +102,6 @@ class Candidate:
     name: str
     fit: Rows
     train: Rows
-
-
-def labels(task: TaskKind, column: str, values: NDArray[Any], at_least: float | None) -> Floats:
-    """Return the label of each row (n,), NaN where the target is missing.
-
-    Raises TrainingError for text or dates, and for a binary target without `at_least` that is not 0 and 1.
-    """
-    if values.dtype.kind not in "fiub":
-        raise TrainingError(
-            f"The target {column!r} holds no numbers.",
-            detail=f"It is read as {values.dtype}.",
-            resolution="Say `type: double`, `long` or `boolean` for it in product.yaml.",
-        )
-    numbers = values.astype(np.float64)
-    missing = np.isnan(numbers)
-    if task == "binary" and at_least is not None:
-        return np.where(missing, np.nan, (numbers >= at_least).astype(np.float64))
-    if task == "binary" and not np.isin(numbers[~missing], (0.0, 1.0)).all():
-        raise TrainingError(
-            f"The target {column!r} is not binary.",
-            detail=f"It holds {len(np.unique(numbers[~missing]))} different values, expected 0 and 1.",
-            resolution="Say `target.at_least` in product.yaml, or `task: regression`.",
-        )
-    return numbers
 
 
 def split(policy: TrainingPolicy, task: TaskKind, times: Times, label: Floats) -> Split | Undecidable:
@@ -149,16 +131,39 @@ def split(policy: TrainingPolicy, task: TaskKind, times: Times, label: Floats) -
     return recheck(policy, task, found, label)
 
 
+def split_by_content(policy: TrainingPolicy, task: TaskKind, keys: Keys, label: Floats) -> Split | Undecidable:
+    """Cut the labelled rows by their keys (n,): `holdout_share` of all keys judge, a share of the others stops.
+
+    A row keeps its part whatever is delivered later, and rows of equal content stay together.
+    """
+    unlabelled = np.isnan(label)
+    usable = np.flatnonzero(~unlabelled)
+    if not len(usable):
+        return Undecidable((Reason(Ground.NO_LABELS, None, "0 labelled rows", f"at least {policy.min_rows}"),))
+    place = _scattered(keys[usable], policy.seed)
+    stop = policy.holdout_share + (1 - policy.holdout_share) * policy.early_stopping_share
+    found = Split(
+        fit=usable[place >= stop],
+        stopping=usable[(place >= policy.holdout_share) & (place < stop)],
+        holdout=usable[place < policy.holdout_share],
+        holdout_after=None,
+        holdout_until=None,
+        unlabelled=int(np.count_nonzero(unlabelled)),
+        undated=0,
+    )
+    return recheck(policy, task, found, label)
+
+
 def recheck(policy: TrainingPolicy, task: TaskKind, found: Split, label: Floats) -> Split | Undecidable:
     """Return a split that rows were taken from, unless too few are left."""
     reasons = _unfit(policy, task, found, label)
     return Undecidable(reasons) if reasons else found
 
 
-def candidates(policy: TrainingPolicy, times: Times, found: Split) -> tuple[Candidate, ...]:
+def candidates(policy: TrainingPolicy, times: Times | None, found: Split) -> tuple[Candidate, ...]:
     """Return the models to try: all history, and the recent window where it is shorter and has rows enough."""
     everything = Candidate("all", found.fit, found.train)
-    if policy.recent_days is None:
+    if policy.recent_days is None or times is None or found.holdout_after is None:
         return (everything,)
     since = found.holdout_after - np.timedelta64(round(policy.recent_days * 86_400_000_000), "us")
     fit = found.fit[times[found.fit] > since]
@@ -183,6 +188,15 @@ def train_key(parts: Mapping[str, str]) -> str:
     return sha256(json.dumps(dict(parts), sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
+def _scattered(keys: Keys, seed: int) -> Floats:
+    """Return a place in [0, 1) per key (n,), evenly spread and always the same: the finaliser of SplitMix64."""
+    with np.errstate(over="ignore"):  # arithmetic modulo 2**64 is meant
+        mixed = keys + np.uint64(seed) * np.uint64(0x9E3779B97F4A7C15)
+        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+            mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+    return np.asarray((mixed >> np.uint64(11)) / 2**53, dtype=np.float64)
+
+
 def _cut(times: Times, share: float) -> np.datetime64:
     """Return the instant before which about `share` of the rows happened; NaT of no rows."""
     if not len(times):
@@ -201,7 +215,7 @@ def _unfit(policy: TrainingPolicy, task: TaskKind, found: Split, label: Floats) 
     ]
     for part, rows in (("fit", found.fit), ("early stopping", found.stopping), ("holdout", found.holdout)):
         classes = len(np.unique(label[rows]))
-        if classes < 2 and (task == "binary" or part == "fit"):  # noqa: PLR2004  # nothing to tell apart
+        if classes < 2 and (task in ("binary", "multiclass") or part == "fit"):  # noqa: PLR2004  # nothing to tell apart
             reasons.append(
                 Reason(Ground.ONE_CLASS, None, f"{classes} different labels in {part}", "at least 2", len(rows))
             )

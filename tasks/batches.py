@@ -115,7 +115,7 @@ def _manifest(order: Order, data: StoredFile, held: StoredFile | None) -> BatchM
         flow_run=order.flow_run,
         rows=verdict.counts,
         columns=tuple(ColumnSchema(name=column.name, type=column.type) for column in product.columns),
-        event_times=event_times(verdict.kept, product.time),
+        event_times=event_times(verdict.kept, product.time) if product.time else None,
         suite=verdict.suite,
         data=data,
         quarantined_rows=held,

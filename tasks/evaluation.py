@@ -20,6 +20,7 @@ from lifecycle.columns import Array, level
 from lifecycle.errors import BundleError, ProductError
 from lifecycle.evaluation import MISSING, Holdout, Scorecard, Texts, score
 from lifecycle.grounds import Ground
+from lifecycle.labels import aligned
 from lifecycle.leakage import Leak, Part, leaks
 from lifecycle.metrics import Floats
 from lifecycle.promotion import Contest, Decision, decide
@@ -39,7 +40,7 @@ class Champion:
 
 @dataclass(frozen=True)
 class Judged:
-    """Both scorecards, the challenger's scores (n,) on the holdout, and the decision."""
+    """Both scorecards, the scores (n,) or (n, classes) on the holdout, and the decision."""
 
     challenger: Scorecard
     champion: Scorecard | None
@@ -90,13 +91,14 @@ def judge(
     rows = split.holdout
     held = {name: values[rows] for name, values in columns.items()}
     holdout = Holdout(product.task, data.labels[rows], slices_of(held, product.evaluation.slices))
-    scores = predict(challenger.model, data.matrix[rows])
+    scores = aligned(predict(challenger.model, data.matrix[rows]), data.model_classes, data.classes)
     mine = score(product.evaluation, holdout, scores)
     if champion is None:
         decision = decide(product.evaluation, product.promotion, Contest(mine, leaks=found))
         return Judged(mine, None, holdout.labels, scores, None, decision)
     try:
-        other = score_bundle(champion.bundle, held)
+        known = champion.bundle.contract.task.classes
+        other = aligned(score_bundle(champion.bundle, held), known, data.classes)
     except ProductError as error:
         blind = Reason(
             Ground.CHAMPION_CANNOT_SCORE, None, str(error), f"the columns model {champion.version} was made of"
@@ -109,7 +111,7 @@ def judge(
 
 
 def score_bundle(bundle: Bundle, columns: Mapping[str, Array]) -> Floats:
-    """Return a bundle's answers (n,) for raw columns of n rows, by its own features and its own model."""
+    """Return a bundle's answers (n,) or (n, classes) for raw columns, by its own features and its own model."""
     inputs = {one.name: columns[one.name] for one in bundle.features.spec.inputs if one.name in columns}
     return predict(bundle.model, bundle.features.transform(inputs))
 

@@ -16,11 +16,14 @@ from lifecycle import spec
 from lifecycle.columns import Array, Column
 from lifecycle.errors import SpecError
 from lifecycle.evaluation import check_policy
-from lifecycle.features import FeatureSpec, FittedFeatures, Matrix, fit
+from lifecycle.features import FeatureSpec, FittedFeatures, Matrix, fit, training_matrix
 from lifecycle.hook import HOOK_FILE
+from lifecycle.labels import Labels
+from lifecycle.level_means import outcomes
 from lifecycle.quality import Judgement
-from lifecycle.spec import Product
+from lifecycle.spec import Features, Product
 from lifecycle.training import Rows
+from lifecycle.transforms import Transform
 from tasks.suites import load_suite
 
 
@@ -38,17 +41,20 @@ class ProductFiles:
         """Return the raw columns a training needs: the inputs, the grain, the time, the target, the slices."""
         product = self.product
         wanted = {*product.grain, product.time, product.target.column, *product.evaluation.slices}
-        return tuple(_column(one) for one in product.columns if one.input or one.name in wanted)
+        whole = not product.grain  # then the whole row is its identity
+        return tuple(_column(one) for one in product.columns if one.input or whole or one.name in wanted)
 
     @property
     def features(self) -> FeatureSpec:
         """Return what the features are made of."""
-        product = self.product
+        declared = self.product.features
         return FeatureSpec(
-            inputs=tuple(_column(one) for one in product.inputs),
-            numbers=product.features.numbers,
-            categories=dict.fromkeys(product.features.categories, product.features.max_levels),
+            inputs=tuple(_column(one) for one in self.product.inputs),
+            numbers=declared.numbers,
+            categories=dict.fromkeys(declared.categories, declared.max_levels),
             hook=self.hook,
+            transforms=transforms_of(declared, self.product.time),
+            encoded=dict.fromkeys(declared.encoded, declared.max_encoded_levels),
         )
 
 
@@ -77,14 +83,38 @@ def read_product(products: Path, name: str) -> ProductFiles:
     )
 
 
-def fit_features(files: ProductFiles, columns: Mapping[str, Array], train: Rows) -> Prepared:
-    """Fit on the rows in `train` and transform every row.
+def fit_features(files: ProductFiles, columns: Mapping[str, Array], train: Rows, labels: Labels) -> Prepared:
+    """Fit on the rows in `train` and transform every row; a training row never sees its own label.
 
     Raises ProductError naming the column or feature that cannot be used.
     """
     inputs = {column.name: columns[column.name] for column in files.features.inputs}
-    fitted = fit(files.features, {name: values[train] for name, values in inputs.items()})
-    return Prepared(fitted, fitted.transform(inputs))
+    own = {name: values[train] for name, values in inputs.items()}
+    many = labels.model_classes if files.product.task == "multiclass" else ()
+    seen = outcomes(labels.values[train], many)
+    fitted = fit(files.features, own, seen)
+    matrix = fitted.transform(inputs)
+    if fitted.means:
+        matrix[train] = training_matrix(fitted, own, seen)
+    return Prepared(fitted, matrix)
+
+
+def transforms_of(declared: Features, time: str | None) -> tuple[Transform, ...]:
+    """Return the declared features that need no fitting, in the order they are declared.
+
+    Raises SpecError for the age of a date without a time column to count it from.
+    """
+    found: list[Transform] = []
+    for column, parts in declared.dates.items():
+        if "age" in parts and time is None:
+            raise SpecError(f"features.dates: the age of {column!r} counts to the event time, and there is no `time`.")
+        for part in parts:
+            columns = (column, time) if part == "age" and time else (column,)
+            found.append(Transform(f"{column}.{part}", "date", columns, part))
+    for column in declared.lengths:
+        found += [Transform(f"{column}.length", "length", (column,)), Transform(f"{column}.words", "words", (column,))]
+    found += [Transform(f"{column}.missing", "missing", (column,)) for column in declared.missing]
+    return (*found, *(Transform(name, "ratio", columns) for name, columns in declared.ratios.items()))
 
 
 def judge_features(expectations: Path, product: str, prepared: Prepared) -> Judgement | None:

@@ -69,7 +69,9 @@ def judge_rows(rows: Rows, product: Product, suite: Suite) -> Verdict:
     """Judge rows that could be read."""
     limit = product.limits.max_quarantined_share
     table, positions = without_faults(rows, rows.faults)
-    faults = [*rows.faults, *find_repeats(to_frame(table), positions, product.grain)]
+    repeats = find_repeats(to_frame(table), positions, product.grain)
+    faults = [*rows.faults, *(repeats if product.repeats == "refuse" else ())]
+    remarks = () if product.repeats == "refuse" else tuple(_kept(fault) for fault in repeats)
     table, positions = without_faults(rows, faults)
     judged: Judgement | None = None
     if settle(rows.received, faults, limit).refusal is None:
@@ -82,7 +84,7 @@ def judge_rows(rows: Rows, product: Product, suite: Suite) -> Verdict:
         counts=settled.counts,
         suite=SuiteUsed(name=suite.name, sha256=suite.sha256),
         reasons=tuple(dict.fromkeys((*blocked, *settled.reasons, *refusals))),
-        notes=(*rows.notes, *(judged.notes if judged else ())),
+        notes=(*rows.notes, *remarks, *(judged.notes if judged else ())),
         lines=_lines(rows, faults),
     )
     if refusals:
@@ -116,6 +118,11 @@ def _found(judged: Judgement, positions: np.ndarray[tuple[int], np.dtype[np.int6
         if finding.severity == "warning" and finding.rows is not None
         for reason in [finding.reason]
     ]
+
+
+def _kept(fault: RowFault) -> Reason:
+    """Return the remark about repeats of a product whose rows have no identity."""
+    return Reason(fault.code, None, "exact repeats", "kept: without a grain each row is its own", len(fault.rows))
 
 
 def _lines(rows: Rows, faults: Sequence[RowFault]) -> dict[str, tuple[int, ...]]:

@@ -67,9 +67,12 @@ def find_repeats(frame: pd.DataFrame, positions: Positions, grain: tuple[str, ..
     """Return the rows that say again what another row of the delivery has said, and those that contradict one.
 
     Of exact repeats the first stays. Of rows of one grain with other values none stays: nobody knows which is
-    right.
+    right. Without a grain the whole row is its identity, and nothing can contradict it.
     """
     repeats = frame.duplicated().to_numpy()
+    if not grain:
+        again = RowFault(Code.DUPLICATE_ROW, None, "an exact repeat", "each row once", positions[repeats])
+        return (again,) if len(again.rows) else ()
     group = frame.groupby(list(grain), dropna=False, sort=False).ngroup()
     different = group[~repeats]
     conflicting = group.isin(different[different.duplicated()]).to_numpy()

@@ -14,7 +14,7 @@ from prefect.artifacts import create_markdown_artifact
 
 from lifecycle.challenge import Challenge
 from lifecycle.evaluation import Scorecard
-from lifecycle.metrics import CALIBRATION_BINS, Floats, TaskKind
+from lifecycle.metrics import CALIBRATION_BINS, Floats, TaskKind, confidence
 from tasks.evaluation import Judged
 
 if TYPE_CHECKING:
@@ -26,24 +26,26 @@ _SHOWN_FEATURES, _POINTS, _BARS, _INCHES, _DPI = 20, 400, 40, (5.0, 3.6), 80
 def write_plots(folder: Path, kind: TaskKind, judged: Judged, gains: Mapping[str, float]) -> None:
     """Draw into `folder` as PNG: how good the scores are, how they are spread, which features gain most.
 
-    A second call writes the same bytes.
+    Of many classes the likeliest one of each row is drawn: whether it came, and its chance. A second call writes the
+    same bytes.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    models = {"challenger": judged.scores}
+    models = {"challenger": confidence(judged.labels, judged.scores)}
     if judged.champion_scores is not None:
-        models["champion"] = judged.champion_scores
-    with _Page(folder / ("calibration.png" if kind == "binary" else "residuals.png")) as axes:
-        for name, scores in models.items():
-            (_calibration if kind == "binary" else _residuals)(axes, name, judged.labels, scores)
+        models["champion"] = confidence(judged.labels, judged.champion_scores)
+    chances = kind in ("binary", "multiclass")
+    with _Page(folder / ("calibration.png" if chances else "residuals.png")) as axes:
+        for name, (happened, said) in models.items():
+            (_calibration if chances else _residuals)(axes, name, happened, said)
     if kind == "binary":
         with _Page(folder / "roc.png") as axes:
-            for name, scores in models.items():
-                _roc(axes, name, judged.labels, scores)
+            for name, (happened, said) in models.items():
+                _roc(axes, name, happened, said)
     with _Page(folder / "scores.png") as axes:
-        low, high = np.quantile(np.concatenate(list(models.values())), [0.001, 0.999])
+        low, high = np.quantile(np.concatenate([said for _, said in models.values()]), [0.001, 0.999])
         bins = np.linspace(float(low), float(high), _BARS + 1).tolist()
-        for name, scores in models.items():
-            axes.hist(scores, bins=bins, histtype="step", label=name)
+        for name, (_, said) in models.items():
+            axes.hist(said, bins=bins, histtype="step", label=name)
         axes.set(title="Scores on the holdout", xlabel="score", ylabel="rows")
     with _Page(folder / "gain.png") as axes:
         shown = list(gains.items())[:_SHOWN_FEATURES][::-1]
@@ -67,7 +69,7 @@ def scorecard_page(challenge: Challenge, model_version: str | None, judged: Judg
         between = f"interval [{told.lower:+.4f}, {told.upper:+.4f}] at {told.confidence or 0:.0%}"
         lines += [f"Improvement of {told.metric}: **{told.improvement:+.4f}**, {between}.", ""]
     if held is not None:
-        lines += [f"Holdout: {held.rows:,} rows after {held.after} up to {held.until}.", ""]
+        lines += [f"Holdout: {held}.", ""]
     made = f"candidate `{challenge.candidate}`, {challenge.rows_trained:,} rows trained on"
     lines += [
         f"- snapshot `{challenge.snapshot[:12]}` of {len(challenge.batches)} batches",

@@ -59,18 +59,21 @@ def take_snapshot(bucket: str, product: str) -> Snapshot:
     return take(product, (_reference(bucket, key) for key in found))
 
 
-def read_frame(bucket: str, snapshot: Snapshot, columns: Sequence[Column], grain: Sequence[str]) -> Frame:
+def read_frame(
+    bucket: str, snapshot: Snapshot, columns: Sequence[Column], grain: Sequence[str], *, repeats: str = "refuse"
+) -> Frame:
     """Read the given columns of every batch and keep the newest delivery of each row.
 
-    `columns` must hold the grain. Raises TrainingError naming the batch that is not as it was published.
+    `columns` must hold the grain; without a grain the columns are all of the row, and a row that is there again is
+    another one when `repeats` says keep. Raises TrainingError naming the batch that is not as it was published.
     """
     parts: dict[str, _Part] = {}
     newer: Keys = np.empty(0, dtype=np.uint64)
     repeated = 0
     for batch in snapshot.by_age:
         body = _verified(bucket, snapshot.product, batch)
-        part = _keyed(_columns(snapshot.product, batch, body, columns), grain)
-        kept = ~np.isin(part.keys, newer)
+        part = _keyed(_columns(snapshot.product, batch, body, columns), grain or [one.name for one in columns])
+        kept = ~np.isin(part.keys, newer) if grain or repeats == "refuse" else np.ones(len(part.keys), dtype=bool)
         repeated += int(np.count_nonzero(~kept))
         newer = np.union1d(newer, part.keys)
         parts[batch.batch_id] = _Part({name: values[kept] for name, values in part.columns.items()}, part.keys[kept])

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lifecycle.features import FittedFeatures, Matrix
+from lifecycle.labels import aligned
 from lifecycle.metrics import Floats, Metric, TaskKind, higher_is_better, value
 from lifecycle.spec import Product
 from lifecycle.training import Candidate, Rows
@@ -22,16 +23,39 @@ if TYPE_CHECKING:
 
     from xgboost import Booster, QuantileDMatrix
 
-_OBJECTIVES: dict[TaskKind, str] = {"binary": "binary:logistic", "regression": "reg:squarederror"}
+_OBJECTIVES: dict[TaskKind, str] = {
+    "binary": "binary:logistic",
+    "multiclass": "multi:softprob",
+    "regression": "reg:squarederror",
+    "counts": "count:poisson",
+}
+_LOSSES: dict[TaskKind, str] = {
+    "binary": "logloss",
+    "multiclass": "mlogloss",
+    "regression": "rmse",
+    "counts": "poisson-nloglik",
+}
+# XGBoost refuses these in a name; a column may well be called "weight [kg]".
+_REFUSED = str.maketrans("[]<", "()(")
 
 
 @dataclass(frozen=True)
 class Data:
-    """The feature matrix (n, k) of every row, its labels (n,) with NaN where unknown, and what the columns are."""
+    """The feature matrix (n, k) of every row, its labels (n,) with NaN where unknown, and what the columns are.
+
+    `classes`: of the codes in `labels`, those of a model first, which are `known`; none for a number.
+    """
 
     matrix: Matrix
     labels: Floats
     features: FittedFeatures
+    classes: tuple[str, ...] = ()
+    known: int = 0
+
+    @property
+    def model_classes(self) -> tuple[str, ...]:
+        """Return the classes a model of these rows tells apart."""
+        return self.classes[: self.known]
 
 
 @dataclass(frozen=True)
@@ -51,7 +75,7 @@ def fit_candidate(product: Product, data: Data, candidate: Candidate, stopping: 
     The last share of the history is the most like what comes next, so a model that never saw it would be
     stale from the start. A second call returns the same bytes.
     """
-    xgboost, parameters, policy = _xgboost(), _parameters(product), product.training
+    xgboost, parameters, policy = _xgboost(), _parameters(product, data), product.training
     fit = _matrix(data, candidate.fit)
     booster = xgboost.train(
         parameters,
@@ -63,6 +87,7 @@ def fit_candidate(product: Product, data: Data, candidate: Candidate, stopping: 
     )
     rounds = int(booster.best_iteration) + 1
     scores = predict(bytes(booster[:rounds].save_raw("ubj")), data.matrix[stopping])
+    scores = aligned(scores, data.model_classes, data.classes)
     final = xgboost.train(parameters, _matrix(data, candidate.train), rounds, verbose_eval=False)
     return Fitted(
         name=candidate.name,
@@ -80,7 +105,7 @@ def choose(metric: Metric, fitted: Sequence[Fitted]) -> Fitted:
 
 
 def predict(model: bytes, matrix: Matrix, threads: int = 1) -> Floats:
-    """Return a model's answers (n,) for a feature matrix (n, k): probabilities or numbers."""
+    """Return a model's answers for a feature matrix (n, k): numbers or probabilities (n,), of many classes (n, c)."""
     booster = _booster(model, threads)
     return np.asarray(booster.inplace_predict(matrix), dtype=np.float64)
 
@@ -92,12 +117,13 @@ def gains(model: bytes) -> dict[str, float]:
     return {name: gain / total for name, gain in sorted(found.items(), key=lambda item: (-item[1], item[0]))}
 
 
-def _parameters(product: Product) -> dict[str, Any]:
+def _parameters(product: Product, data: Data) -> dict[str, Any]:
     """Return XGBoost's parameters. Trees stop on a proper loss: an AUC of few rows jumps about."""
     policy = product.training
-    regression = "mae" if product.evaluation.metric == "mae" else "rmse"
-    loss = "logloss" if product.task == "binary" else regression
+    loss = "mae" if product.evaluation.metric == "mae" else _LOSSES[product.task]
+    classes = {"num_class": data.known} if product.task == "multiclass" else {}
     return {
+        **classes,
         "objective": _OBJECTIVES[product.task],
         "eval_metric": loss,
         "tree_method": "hist",
@@ -115,12 +141,23 @@ def _matrix(data: Data, rows: Rows, ref: QuantileDMatrix | None = None) -> Quant
     return _xgboost().QuantileDMatrix(
         data.matrix[rows],
         data.labels[rows],
-        feature_names=list(data.features.feature_names),
+        feature_names=_names(data.features.feature_names),
         feature_types=list(data.features.feature_types),
         enable_categorical=True,
         nthread=1,
         ref=ref,
     )
+
+
+def _names(features: Sequence[str]) -> list[str]:
+    """Return feature names as XGBoost takes them, each its own."""
+    found: list[str] = []
+    for name in features:
+        plain = name.translate(_REFUSED)
+        while plain in found:
+            plain += "'"
+        found.append(plain)
+    return found
 
 
 def _booster(model: bytes, threads: int) -> Booster:

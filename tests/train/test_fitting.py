@@ -59,6 +59,45 @@ def test_gains_are_shares_of_named_features() -> None:
     assert list(found.values()) == sorted(found.values(), reverse=True)
 
 
+def test_columns_may_be_called_what_xgboost_refuses() -> None:
+    frame = orders(0, 1000)
+    spec = FeatureSpec(
+        (Column("weight [kg]", "double"), Column("weight (kg)", "double")), ("weight [kg]", "weight (kg)")
+    )
+    columns = {name: frame["weight"].to_numpy() for name in ("weight [kg]", "weight (kg)")}
+    fitted = fit(spec, columns)
+    odd = Data(fitted.transform(columns), frame["returned"].to_numpy(np.float64), fitted)
+    assert set(gains(fit_candidate(product(), odd, WHOLE, STOP).model)) <= {"weight (kg)", "weight (kg)'"}
+
+
+def shaped(task: str, metric: str) -> Product:
+    changed = PRODUCT.replace("task: binary", f"task: {task}").replace("metric: auc", f"metric: {metric}")
+    return product(changed.replace("floors: { auc: 0.55 }", "floors: {}"))
+
+
+def test_many_classes_get_a_probability_each_in_the_order_of_their_codes() -> None:
+    seen = data()
+    rare = np.where(np.arange(1200) % 100 == 0, 2.0, seen.labels)  # one row in a hundred
+    later = np.where(np.arange(1200) == 1100, 3.0, rare)  # a class that only the holdout has
+    many = Data(seen.matrix, later, seen.features, ("0", "1", "2", "3"), 3)
+    fitted = fit_candidate(shaped("multiclass", "log_loss"), many, WHOLE, STOP)
+    answers = predict(fitted.model, many.matrix)
+    assert answers.shape == (1200, 3)
+    np.testing.assert_allclose(answers.sum(axis=1), 1, atol=1e-5)
+    assert (answers[:, 1] - answers[:, 0])[later == 1].mean() > (answers[:, 1] - answers[:, 0])[later == 0].mean()
+    assert np.isfinite(fitted.stopping_score)
+
+
+def test_counts_are_expected_numbers_and_never_negative() -> None:
+    seen = data()
+    weight = seen.matrix[:, 0].astype(np.float64)
+    counts = np.random.default_rng(1).poisson(weight / 4).astype(float)
+    fitted = fit_candidate(shaped("counts", "poisson_deviance"), Data(seen.matrix, counts, seen.features), WHOLE, STOP)
+    answers = predict(fitted.model, seen.matrix)
+    assert answers.min() > 0
+    assert np.corrcoef(answers, weight)[0, 1] > 0.9
+
+
 def test_the_better_candidate_on_the_early_stopping_rows_is_chosen_and_the_first_of_equals() -> None:
     scored = {"all": 0.70, "recent": 0.72, "same": 0.72, "broken": float("nan")}
     fitted = [Fitted(name, b"", 1, score, 1) for name, score in scored.items()]

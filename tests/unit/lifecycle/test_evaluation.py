@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from sklearn.metrics import brier_score_loss, log_loss, mean_absolute_error, roc_auc_score, root_mean_squared_error
+from sklearn.metrics import (
+    accuracy_score,
+    average_precision_score,
+    brier_score_loss,
+    log_loss,
+    mean_absolute_error,
+    mean_poisson_deviance,
+    roc_auc_score,
+    root_mean_squared_error,
+)
 
 from lifecycle.bootstrap import Paired, interval
 from lifecycle.errors import SpecError, TrainingError
@@ -33,6 +42,37 @@ def test_binary_metrics_equal_scikit_learns(seed: int, rounded: bool) -> None:  
     assert value("auc", labels, scores) == pytest.approx(roc_auc_score(labels, scores), abs=1e-14)
     assert value("log_loss", labels, scores) == pytest.approx(log_loss(labels, inside), rel=1e-12)
     assert value("brier", labels, scores) == pytest.approx(brier_score_loss(labels, scores), rel=1e-12)
+    assert value("average_precision", labels, scores) == pytest.approx(average_precision_score(labels, scores))
+
+
+def classes(rows: int = 500, seed: int = 0) -> tuple[Any, Any]:
+    random = np.random.default_rng(seed)
+    labels = random.choice(4, rows, p=[0.6, 0.3, 0.09, 0.01]).astype(float)
+    raw = np.exp(random.normal(0, 1, (rows, 4)) + 2 * np.eye(4)[labels.astype(int)])
+    return labels, raw / raw.sum(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_metrics_of_many_classes_equal_scikit_learns(seed: int) -> None:
+    labels, scores = classes(seed=seed)
+    assert value("log_loss", labels, scores) == pytest.approx(log_loss(labels, scores), rel=1e-9)
+    assert value("accuracy", labels, scores) == pytest.approx(accuracy_score(labels, scores.argmax(axis=1)))
+    apart = roc_auc_score(labels, scores, multi_class="ovr", average="weighted")
+    assert value("auc", labels, scores) == pytest.approx(apart, abs=1e-12)
+
+
+def test_a_class_the_model_does_not_know_costs_it_dearly_and_is_still_a_number() -> None:
+    labels, scores = classes()
+    known = np.column_stack([scores[:, :3], np.zeros(len(labels))])
+    assert value("log_loss", labels, known) > value("log_loss", labels, scores)
+    assert np.isfinite(value("log_loss", labels, known))
+
+
+def test_counts_are_judged_as_scikit_learn_does() -> None:
+    random = np.random.default_rng(5)
+    expected = random.gamma(2, 2, 400)
+    labels = random.poisson(expected).astype(float)
+    assert value("poisson_deviance", labels, expected) == pytest.approx(mean_poisson_deviance(labels, expected))
 
 
 def test_regression_metrics_equal_scikit_learns() -> None:
@@ -65,8 +105,37 @@ def test_the_interval_is_the_one_of_resampling_rows_one_by_one() -> None:
     assert (found.lower, found.upper) == (pytest.approx(lower, abs=1e-12), pytest.approx(upper, abs=1e-12))
 
 
+@given(arrays(np.int64, 60, elements=st.integers(0, 4)), st.integers(0, 5))
+def test_a_weighted_average_precision_is_the_one_of_repeated_rows(weights: Any, seed: int) -> None:
+    labels, scores = binary(60, seed, rounded=True)
+    repeated, again = np.repeat(labels, weights), np.repeat(scores, weights)
+    found = statistic("average_precision", labels, scores)(weights)
+    if len(np.unique(repeated)) < 2:
+        assert np.isnan(found)
+    else:
+        assert found == pytest.approx(average_precision_score(repeated, again), abs=1e-12)
+
+
+@given(arrays(np.int64, 60, elements=st.integers(0, 4)))
+def test_a_weighted_auc_of_many_classes_is_the_one_of_repeated_rows(weights: Any) -> None:
+    labels, scores = classes(60)
+    found = statistic("auc", labels, scores)(weights)
+    repeated, again = np.repeat(labels, weights), np.repeat(scores, weights, axis=0)
+    there = np.unique(repeated)
+    if len(there) < 2:
+        assert np.isnan(found)
+        return
+    apart = [(repeated == one).mean() * roc_auc_score(repeated == one, again[:, int(one)]) for one in there]
+    assert found == pytest.approx(sum(apart), abs=1e-12)
+
+
 def test_what_cannot_be_computed_is_nan_and_not_a_number_that_looks_good() -> None:
     scores = np.array([0.1, 0.9])
+    unsure = np.full((2, 3), np.nan)
+    for metric in ("auc", "log_loss", "accuracy"):
+        assert np.isnan(value(metric, np.array([0.0, 2.0]), unsure))
+    assert np.isnan(value("average_precision", np.array([1.0, 1.0]), scores))
+    assert np.isnan(value("average_precision", np.array([0.0, 0.0]), scores))
     assert np.isnan(value("auc", np.array([1.0, 1.0]), scores))
     assert np.isnan(value("auc", np.array([0.0, 1.0]), np.array([np.nan, 0.5])))
     assert np.isnan(value("brier", np.array([0.0, 1.0]), np.array([np.nan, 0.5])))
@@ -96,6 +165,12 @@ def test_a_slice_is_scored_when_it_has_rows_and_both_classes() -> None:
     card = score(POLICY, Holdout("binary", labels, {"origin": levels}), scores)
     assert [(one.column, one.level, one.rows) for one in card.slices] == [("origin", "JFK", 200)]
     assert card.slices[0].value == pytest.approx(roc_auc_score(labels[:200], scores[:200]))
+
+
+def test_the_base_of_many_classes_is_the_share_of_the_most_frequent() -> None:
+    labels, scores = classes()
+    policy = EvaluationPolicy(metric="log_loss", floors={})
+    assert score(policy, Holdout("multiclass", labels, {}), scores).base == pytest.approx((labels == 0).mean())
 
 
 def test_a_model_must_score_every_row() -> None:
@@ -142,6 +217,17 @@ def test_a_regression_target_in_disguise_is_named() -> None:
     assert [leak.feature for leak in leaks(("registered", "noise"), "regression", parts[0], parts[1], 0.98)] == [
         "registered"
     ]
+
+
+def test_a_class_in_disguise_is_named_and_a_good_feature_is_not() -> None:
+    """A fair feature that gets 95 of 100 rows right, as a petal does of irises, is no leak."""
+    random, parts = np.random.default_rng(3), []
+    for _ in range(2):
+        labels = random.integers(0, 3, 2000).astype(float)
+        good = np.where(random.random(2000) < 0.95, labels, random.integers(0, 3, 2000))
+        parts.append(Part(np.column_stack([labels * 7 + 1, good, random.normal(size=2000)]).astype(np.float32), labels))
+    found = leaks(("copy", "good", "noise"), "multiclass", parts[0], parts[1], 0.98)
+    assert [(leak.feature, leak.strength) for leak in found] == [("copy", 1.0)]
 
 
 def test_an_identifier_is_no_leak_because_later_rows_have_others() -> None:

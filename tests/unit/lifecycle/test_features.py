@@ -9,6 +9,7 @@ from lifecycle.columns import Column, ColumnError, parse_instant
 from lifecycle.encoding import FeatureError, InfiniteFeatureError
 from lifecycle.features import FeatureSpec, FittedFeatures, fit
 from lifecycle.hook import HookError
+from lifecycle.transforms import Transform
 
 INPUTS = (
     Column("carrier", "string"),
@@ -192,7 +193,13 @@ def test_a_hook_that_would_not_serve_is_refused_when_it_is_fitted(source: str, s
         ({"numbers": ("speed",)}, "'speed' is no input and there is no features.py to derive it"),
         ({"numbers": ("sched", "sched")}, "The feature 'sched' is listed twice"),
         ({"numbers": ("sched",), "categories": {"sched": 3}}, "The feature 'sched' is listed twice"),
-        ({"numbers": ("a[0]",), "hook": HOOK}, "XGBoost refuses"),
+        ({"encoded": {"speed": 9}}, "'speed' is to be encoded and is no input"),
+        ({"transforms": (Transform("speed.length", "length", ("speed",)),)}, "needs 'speed', which is no input"),
+        ({"transforms": (Transform("sched.length", "length", ("sched",)),)}, "needs string, and 'sched' is long"),
+        (
+            {"numbers": ("sched",), "transforms": (Transform("sched", "missing", ("sched",)),)},
+            "The feature 'sched' is listed twice",
+        ),
     ],
 )
 def test_a_spec_that_cannot_work_is_refused(spec: dict[str, Any], sentence: str) -> None:

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lifecycle.errors import TrainingError
 from lifecycle.grounds import Ground
 from lifecycle.training import (
     Split,
@@ -17,9 +16,9 @@ from lifecycle.training import (
     candidates,
     instant,
     keys_digest,
-    labels,
     recheck,
     split,
+    split_by_content,
     train_key,
 )
 
@@ -47,6 +46,8 @@ def test_the_newest_week_judges_and_no_row_is_in_two_parts() -> None:
     found = cut(np.random.default_rng(1).permutation(days), alternating(1000))
     everything = np.concatenate((found.fit, found.stopping, found.holdout))
     assert sorted(everything) == list(range(1000))
+    assert found.holdout_until is not None
+    assert found.holdout_after is not None
     assert found.holdout_until - found.holdout_after == 7 * DAY
     assert instant(found.holdout_until) == "2013-01-31T00:00:00Z"
 
@@ -140,16 +141,72 @@ def test_no_candidate_sees_a_row_of_the_holdout() -> None:
         assert set(one.fit) <= set(one.train)
 
 
-def test_labels_are_read_off_the_target_with_missing_ones_kept_missing() -> None:
-    values = np.array([14.0, 15.0, np.nan, -3.0])
-    np.testing.assert_array_equal(labels("binary", "delay", values, 15), [0, 1, np.nan, 0])
-    np.testing.assert_array_equal(labels("regression", "delay", values, None), values)
+def keys(rows: int, seed: int = 0) -> Any:
+    return np.random.default_rng(seed).integers(0, 2**64, rows, dtype=np.uint64)
 
 
-@pytest.mark.parametrize("values", [np.array([0.0, 1.0, 2.0]), np.array(["yes", None], dtype=object)])
-def test_a_target_that_is_no_label_is_refused_by_name(values: Any) -> None:
-    with pytest.raises(TrainingError, match="'late'"):
-        labels("binary", "late", values, None)
+def test_without_times_a_fifth_of_the_rows_judges_and_no_row_is_in_two_parts() -> None:
+    found = split_by_content(POLICY, "binary", keys(20_000), alternating(20_000))
+    assert isinstance(found, Split)
+    assert sorted(np.concatenate((found.fit, found.stopping, found.holdout))) == list(range(20_000))
+    assert len(found.holdout) == pytest.approx(4000, abs=200)
+    assert len(found.stopping) == pytest.approx(1600, abs=150)
+    assert (found.holdout_after, found.holdout_until) == (None, None)
+
+
+def test_a_row_keeps_its_part_whatever_is_delivered_later_and_equal_rows_stay_together() -> None:
+    """So no champion ever trained on a row that judges it."""
+    first, later = keys(2000, 1), keys(3000, 2)
+    before = split_by_content(POLICY, "binary", first, alternating(2000))
+    both = np.concatenate((later, first, first))
+    after = split_by_content(POLICY, "binary", both, alternating(7000))
+    assert isinstance(before, Split)
+    assert isinstance(after, Split)
+    for part in ("fit", "stopping", "holdout"):
+        again = set(both[getattr(after, part)].tolist())
+        assert set(first[getattr(before, part)].tolist()) <= again
+        assert set(first.tolist()) & again == set(first[getattr(before, part)].tolist())
+
+
+def test_another_seed_draws_other_rows() -> None:
+    other = POLICY.model_copy(update={"seed": 18})
+    parts = [split_by_content(policy, "binary", keys(2000), alternating(2000)) for policy in (POLICY, other)]
+    assert isinstance(parts[0], Split)
+    assert isinstance(parts[1], Split)
+    assert set(parts[0].holdout.tolist()) != set(parts[1].holdout.tolist())
+
+
+def test_keys_that_only_count_up_are_scattered_too() -> None:
+    found = split_by_content(POLICY, "binary", np.arange(5000, dtype=np.uint64), alternating(5000))
+    assert isinstance(found, Split)
+    assert len(found.holdout) == pytest.approx(1000, abs=120)
+    assert label_share(found) == pytest.approx(0.5, abs=0.05)
+
+
+def label_share(found: Split) -> float:
+    return float(alternating(5000)[found.holdout].mean())
+
+
+def test_without_times_there_is_no_recent_window() -> None:
+    found = split_by_content(POLICY, "binary", keys(2000), alternating(2000))
+    assert isinstance(found, Split)
+    policy = POLICY.model_copy(update={"recent_days": 3.0})
+    assert [one.name for one in candidates(policy, None, found)] == ["all"]
+
+
+@pytest.mark.parametrize(
+    ("label", "grounds"),
+    [
+        (np.full(1000, np.nan), [Ground.NO_LABELS]),
+        (np.concatenate((alternating(60), np.full(940, np.nan))), [Ground.TOO_FEW_ROWS, Ground.TOO_FEW_ROWS]),
+        (np.zeros(1000), [Ground.ONE_CLASS] * 3),
+    ],
+    ids=["no labels", "too few rows", "one class"],
+)
+def test_rows_without_times_that_cannot_judge_say_so(label: Any, grounds: list[Ground]) -> None:
+    found = split_by_content(POLICY, "binary", keys(1000), label)
+    assert isinstance(found, Undecidable)
+    assert [reason.code for reason in found.reasons] == grounds
 
 
 @given(st.lists(st.integers(0, 2**64 - 1), max_size=50), st.randoms(use_true_random=False))
