@@ -102,6 +102,7 @@ def prepare(folder: Path) -> None:
     from lifecycle.contract import Contract, Task  # noqa: PLC0415
     from lifecycle.features import FeatureSpec, fit  # noqa: PLC0415
     from lifecycle.manifest import Lineage  # noqa: PLC0415
+    from lifecycle.serving import FILE, Serving  # noqa: PLC0415
 
     random = np.random.default_rng(7)
     names = tuple(f"x{i}" for i in range(FEATURES))
@@ -115,6 +116,7 @@ def prepare(folder: Path) -> None:
     features = fit(FeatureSpec(inputs, numbers=names), columns)
     lineage = Lineage("0" * 64, (), len(rows))
     bundle.write(folder / "bundle", bundle.Draft(bytes(booster.save_raw("ubj")), features, contract, "{}", lineage))
+    (folder / FILE).write_text(Serving().to_json())
     signature = ModelSignature(Schema([ColSpec("double", name) for name in names]))
     mlflow.xgboost.save_model(booster, str(folder / "pyfunc"), signature=signature)
     events = {

@@ -6,9 +6,11 @@ A version never changes, so nothing here moves traffic; that is `tasks/endpoint.
 from __future__ import annotations
 
 import json
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -17,7 +19,7 @@ from lifecycle.bundle import Bundle
 from lifecycle.errors import BundleError, ConflictError, ReleaseError
 from lifecycle.smoke import SmokeVerdict, judge
 from tasks.clients import lambda_client, s3
-from tasks.packages import Package, to_sha256, unpack
+from tasks.packages import FOLDER, Carried, Package, to_sha256, unpack
 
 _TRIES = 8
 _PAUSE_SECONDS = 0.5
@@ -104,23 +106,19 @@ def bundle_of(bucket: str, function: str, number: str) -> Bundle:
 
     The code's digest is Lambda's own word; the object under that digest must have it, and so must the bundle.
     """
-    where = f"Version {number} of {function}"
-    version = next((found for found in published(function) if found.number == number), None)
-    if version is None:
-        raise BundleError(f"{where} does not exist.", resolution="Name another version with `--to`.")
-    key = code_key(function, to_sha256(version.code_sha256))
-    try:
-        with s3().get_object(Bucket=bucket, Key=key)["Body"] as stream:
-            package_bytes = stream.read()
-    except s3().exceptions.NoSuchKey as error:
-        raise BundleError(f"{where} cannot be checked: s3://{bucket}/{key} is gone.") from error
-    found = Package(package_bytes, version.description)
-    if found.code_sha256 != version.code_sha256:
-        raise BundleError(f"{where} cannot be checked: s3://{bucket}/{key} is not the code it was published from.")
-    bundle = unpack(package_bytes)
-    if version.description != f"bundle:{bundle.digest}":
-        raise BundleError(f"{where} says {version.description!r} and holds bundle {bundle.digest}.")
-    return bundle
+    with tempfile.TemporaryDirectory(prefix="version-") as name:
+        return _opened(bucket, function, number, Path(name))
+
+
+def fetch(bucket: str, function: str, number: str, folder: Path) -> Carried:
+    """Leave the bundle of a published version, verified, in `folder`, to be carried by another one.
+
+    Raises BundleError when it is missing or altered, or was never released.
+    """
+    found = _opened(bucket, function, number, folder)
+    if found.release is None:
+        raise BundleError(f"Version {number} of {function} does not say which model it is.")
+    return Carried(folder / FOLDER, found.release)
 
 
 def smoke(function: str, number: str, model_version: str, request: Mapping[str, object]) -> SmokeVerdict:
@@ -175,6 +173,26 @@ def _put_code(bucket: str, function: str, package: Package) -> None:
         return
     lambda_client().update_function_code(FunctionName=function, S3Bucket=bucket, S3Key=key, RevisionId=now.revision)
     wait_until_updated(function)
+
+
+def _opened(bucket: str, function: str, number: str, folder: Path) -> Bundle:
+    where = f"Version {number} of {function}"
+    version = next((found for found in published(function) if found.number == number), None)
+    if version is None:
+        raise BundleError(f"{where} does not exist.", resolution="Name another version with `--to`.")
+    key = code_key(function, to_sha256(version.code_sha256))
+    try:
+        with s3().get_object(Bucket=bucket, Key=key)["Body"] as stream:
+            package_bytes = stream.read()
+    except s3().exceptions.NoSuchKey as error:
+        raise BundleError(f"{where} cannot be checked: s3://{bucket}/{key} is gone.") from error
+    found = Package(package_bytes, version.description)
+    if found.code_sha256 != version.code_sha256:
+        raise BundleError(f"{where} cannot be checked: s3://{bucket}/{key} is not the code it was published from.")
+    holds = unpack(package_bytes, folder)
+    if version.description != holds.description:
+        raise BundleError(f"{where} says {version.description!r} and holds {holds.description!r}.")
+    return holds.bundle
 
 
 def _object(text: bytes) -> Mapping[str, Any]:

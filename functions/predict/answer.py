@@ -11,13 +11,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from functions.predict.engine import EngineError
-from functions.predict.invocations import Asked
+from functions.predict.invocations import Given
 from functions.predict.model import Served
 from functions.predict.refusals import RefusalError, broken_contract
 from lifecycle.columns import Columns
 from lifecycle.encoding import InfiniteFeatureError
 from lifecycle.features import Transformed
 from lifecycle.refusal import ContractError
+
+
+class ScoreError(EngineError):
+    """The model answered with something that is no number."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a caller sent: columns as lists, whether explanations are wanted, what was not understood."""
+
+    columns: Given
+    explain: bool = False
+    ignored_params: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -32,13 +45,17 @@ class Answer:
     ignored_params: tuple[str, ...]
 
     def oddities(self) -> dict[str, object]:
-        """Return what was odd as `violations`, or nothing when all was well."""
+        """Return what was odd by its name, without what was not."""
         counts: dict[str, object] = {
             "unseen": dict(self.unseen),
             "extra_columns": self.extra_columns,
             "ignored_params": len(self.ignored_params),
         }
-        odd = {name: count for name, count in counts.items() if count}
+        return {name: count for name, count in counts.items() if count}
+
+    def violations(self) -> dict[str, object]:
+        """Return what was odd as `violations`, or nothing when all was well."""
+        odd = self.oddities()
         return {"violations": odd} if odd else {}
 
     def body(self, model_version: str) -> dict[str, object]:
@@ -49,12 +66,12 @@ class Answer:
             "model_version": model_version,
             "prediction_ids": list(self.prediction_ids),
             **explained,
-            **self.oddities(),
+            **self.violations(),
         }
 
 
 def answer(served: Served, asked: Asked, request_id: str) -> Answer:
-    """Return the answer to `asked`. Raises RefusalError when the rows break the contract."""
+    """Return the answer to `asked`. Raises RefusalError when the rows break the contract, ScoreError after it."""
     bundle = served.bundle
     try:
         checked = bundle.contract.check(asked.columns, explain=asked.explain)
@@ -63,7 +80,7 @@ def answer(served: Served, asked: Asked, request_id: str) -> Answer:
     made = _transform(served, checked.columns)
     predictions = served.engine.predict(made.matrix)
     if not np.isfinite(predictions).all():
-        raise EngineError("The model answered with something that is no number.")
+        raise ScoreError("The model answered with something that is no number.")
     return Answer(
         predictions=predictions,
         prediction_ids=tuple(f"{request_id}-{row}" for row in range(checked.rows)),

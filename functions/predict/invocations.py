@@ -5,43 +5,55 @@ not read: the function has no parser for them, and JSON says every type.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from functions.predict.refusals import malformed
 from lifecycle.refusal import did_you_mean
 
 FORMATS = ("dataframe_split", "dataframe_records", "instances", "inputs")
-KNOWN_PARAMS = ("explain",)
+KNOWN_PARAMS = ("explain", "synthetic", "unit")
+_LONGEST_UNIT = 256  # an identity, not a document
 
 Given = Mapping[str, Sequence[object]]
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What a caller sent: columns as lists, and whether explanations are wanted."""
+class Params:
+    """What a caller wants beside predictions.
 
-    columns: Given
+    `synthetic`: nobody's request (a smoke test, a replay, a monitor), never counted as live. `unit`: whom the request
+    is about, for an experiment.
+    """
+
     explain: bool = False
-    ignored_params: tuple[str, ...] = field(default=())
+    synthetic: bool = False
+    unit: str | None = None
+    ignored: tuple[str, ...] = ()
 
 
-def parse(body: Mapping[str, object], names: Sequence[str]) -> Asked:
-    """Return what `body` asks; `names`: the contract's, in order, for rows without names. Raises RefusalError."""
+def read_params(given: object, where: str = "params") -> Params:
+    """Return what `params` of MLflow's protocol, or `parameters` of Open Inference, say. Raises RefusalError."""
+    if given is None:
+        return Params()
+    if not isinstance(given, dict):
+        raise malformed(f"{where} must be an object.")
+    ignored = tuple(sorted(str(name) for name in given if name not in KNOWN_PARAMS))
+    explain, synthetic = (_yes_or_no(given, name, where) for name in ("explain", "synthetic"))
+    return Params(explain, synthetic, _unit(given.get("unit"), f"{where}.unit"), ignored)
+
+
+def parse(body: Mapping[str, object], names: Sequence[str]) -> Given:
+    """Return the columns of `body`; `names`: the contract's, in order, for rows without names. Raises RefusalError."""
     formats = [name for name in FORMATS if name in body]
     if len(formats) != 1:
         found = " and ".join(formats) or "none"
         raise malformed(f"The body must hold exactly one of {', '.join(FORMATS)}; found {found}.{_hint(body)}")
     data = body[formats[0]]
     if formats[0] == "dataframe_split":
-        columns = _split(data)
-    elif formats[0] == "dataframe_records":
-        columns = _records(data, "dataframe_records")
-    elif formats[0] == "instances":
-        columns = _instances(data, names)
-    else:
-        columns = _inputs(data, names)
-    explain, ignored = _params(body.get("params"))
-    return Asked(columns, explain, ignored)
+        return _split(data)
+    if formats[0] == "dataframe_records":
+        return _records(data, "dataframe_records")
+    return _instances(data, names) if formats[0] == "instances" else _inputs(data, names)
 
 
 def _split(data: object) -> Given:
@@ -110,15 +122,20 @@ def _flat(value: object) -> object:
     return value[0] if isinstance(value, list) and len(value) == 1 else value
 
 
-def _params(params: object) -> tuple[bool, tuple[str, ...]]:
-    if params is None:
-        return False, ()
-    if not isinstance(params, dict):
-        raise malformed("params must be an object.")
-    explain = params.get("explain", False)
-    if not isinstance(explain, bool):
-        raise malformed("params.explain must be true or false.")
-    return explain, tuple(sorted(str(name) for name in params if name not in KNOWN_PARAMS))
+def _yes_or_no(params: Mapping[str, object], name: str, where: str) -> bool:
+    value = params.get(name, False)
+    if not isinstance(value, bool):
+        raise malformed(f"{where}.{name} must be true or false.")
+    return value
+
+
+def _unit(value: object, where: str) -> str | None:
+    """Read 7 and "7" as one unit: callers differ in how they spell an identity."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, str | int) or not 0 < len(text := str(value)) <= _LONGEST_UNIT:
+        raise malformed(f"{where} must be a whole number or a text of 1 to {_LONGEST_UNIT} characters.")
+    return text
 
 
 def _hint(body: Mapping[str, object]) -> str:

@@ -1,4 +1,7 @@
-"""One line of JSON per event on standard output, where Lambda's log picks it up. Never a row's values."""
+"""One line of JSON per event on standard output, where Lambda's log picks it up. Never a row's values.
+
+The prediction record, whose values are a matter of policy, is `functions/predict/record.py`; it leaves this way too.
+"""
 
 import json
 import sys
@@ -8,7 +11,12 @@ from datetime import UTC, datetime
 def write(event: str, fields: dict[str, object]) -> None:
     """Write one event, a `noun.verbed`, with its fields."""
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
-    sys.stdout.write(json.dumps({"event": event, "at": now, **fields}, separators=(",", ":"), default=str) + "\n")
+    send(json.dumps({"event": event, "at": now, **fields}, separators=(",", ":"), default=str))
+
+
+def send(line: str) -> None:
+    """Write one line and let it go: the runtime freezes the process once the answer is out."""
+    sys.stdout.write(line + "\n")
     sys.stdout.flush()
 
 

@@ -54,7 +54,7 @@ def describe(contract: Contract, version: str) -> dict[str, object]:
 def render(answer: Answer, body: Mapping[str, object], contract: Contract, version: str) -> dict[str, object]:
     """Return the body of an inference response; the caller's id comes back when it is text."""
     asked = body.get("id")
-    parameters = {"prediction_ids": list(answer.prediction_ids), **answer.oddities()}
+    parameters = {"prediction_ids": list(answer.prediction_ids), **answer.violations()}
     output = {
         "name": "predictions",
         "datatype": "FP32",

@@ -36,8 +36,6 @@ class Response:
     status: int
     body: Mapping[str, object]
     headers: Mapping[str, str] = field(default_factory=dict)
-    # What the log line tells beside the status: counts and names, never values.
-    noted: Mapping[str, object] = field(default_factory=dict)
 
 
 def read_event(event: object) -> Request:

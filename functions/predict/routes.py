@@ -4,9 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from functions.predict import invocations, open_inference
-from functions.predict.answer import Answer, answer
-from functions.predict.invocations import Asked
-from functions.predict.model import Served, Unready
+from functions.predict.answer import Answer, Asked, answer
+from functions.predict.invocations import Params, read_params
+from functions.predict.model import Carried, Served, Unready
+from functions.predict.record import Record
 from functions.predict.refusals import RefusalError
 from functions.predict.request import Request, Response, read_json
 
@@ -16,15 +17,18 @@ class Call:
     """One request with what is needed to answer it."""
 
     request: Request
-    model: Served | Unready
-    request_id: str
-    function_version: str
+    model: Carried | Unready
+    record: Record
 
-    def served(self) -> Served:
-        """Return the model. Raises RefusalError, 503 with the reason, when there is none."""
+    def carried(self) -> Carried:
+        """Return what this version carries. Raises RefusalError, 503 with the reason, when that is no model."""
         if isinstance(self.model, Unready):
             raise RefusalError(503, self.model.code, self.model.sentence)
         return self.model
+
+    def served(self) -> Served:
+        """Return the model that answers unless an experiment says otherwise. Raises RefusalError."""
+        return self.carried().served
 
 
 def respond(call: Call) -> Response:
@@ -63,24 +67,39 @@ def _naming(call: Call, name: str, version: str | None) -> Call:
 
 def _invocations(call: Call) -> Response:
     served = call.served()
-    names = [column.name for column in served.bundle.contract.columns]
-    asked = invocations.parse(read_json(call.request), names)
-    made = answer(served, asked, call.request_id)
-    return Response(200, made.body(served.model_version), noted=_noted(made, explain=asked.explain))
+    body = read_json(call.request)
+    params = _params(call, body.get("params"), "params")
+    given = invocations.parse(body, served.column_names)
+    made = _predict(call, served, Asked(given, params.explain, params.ignored))
+    return Response(200, made.body(served.model_version))
 
 
 def _infer(call: Call) -> Response:
     served = call.served()
-    contract = served.bundle.contract
     body = read_json(call.request)
-    columns = open_inference.parse(body, [column.name for column in contract.columns])
-    made = answer(served, Asked(columns), call.request_id)
-    rendered = open_inference.render(made, body, contract, served.model_version)
-    return Response(200, rendered, noted=_noted(made, explain=False))
+    _params(call, body.get("parameters"), "parameters")
+    made = _predict(call, served, Asked(open_inference.parse(body, served.column_names)))
+    return Response(200, open_inference.render(made, body, served.bundle.contract, served.model_version))
 
 
-def _noted(made: Answer, *, explain: bool) -> dict[str, object]:
-    return {"rows": len(made.prediction_ids), "explain": explain, **made.oddities()}
+def _params(call: Call, given: object, where: str) -> Params:
+    """Read the parameters first: a request that is refused after them is still marked as what it is."""
+    params = read_params(given, where)
+    call.record.synthetic = params.synthetic
+    return params
+
+
+def _predict(call: Call, served: Served, asked: Asked) -> Answer:
+    record = call.record
+    record.rows = max(map(len, asked.columns.values()), default=0)
+    made = answer(served, asked, record.request_id)
+    # Only declared columns are told: what a caller sends beside them, nobody asked for.
+    record.columns = [name for name in served.column_names if name in asked.columns]
+    record.asked = list(zip(*(asked.columns[name] for name in record.columns), strict=True))
+    record.told = call.carried().serving.features == "full"
+    record.scores = made.predictions.tolist()
+    record.violations = made.oddities() or None
+    return made
 
 
 def _ping(call: Call) -> Response:
@@ -97,7 +116,7 @@ def _ready(call: Call) -> Response:
 
 
 def _server(call: Call) -> Response:
-    return Response(200, {"name": "tropism-predict", "version": call.function_version, "extensions": []})
+    return Response(200, {"name": "tropism-predict", "version": call.record.function_version, "extensions": []})
 
 
 def _describe(call: Call) -> Response:
@@ -113,7 +132,7 @@ def _version(call: Call) -> Response:
             "product": served.bundle.contract.product,
             "model_version": served.model_version,
             "bundle": served.bundle.digest,
-            "function_version": call.function_version,
+            "function_version": call.record.function_version,
             "engine": served.engine.name,
         },
     )

@@ -17,6 +17,7 @@ from lifecycle.columns import Column, Columns
 from lifecycle.contract import Contract, Task, TaskKind
 from lifecycle.features import FeatureSpec, FittedFeatures, fit
 from lifecycle.manifest import Lineage, Release
+from lifecycle.serving import FILE, Serving
 
 # Before MLflow is imported by any of these tests.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -168,6 +169,7 @@ def train(root: Path, spec: FeatureSpec, kind: TaskKind) -> Loans:
         bundle.Draft(bytes(booster.save_raw("ubj")), features, contract, '{"rows": 600}\n', LINEAGE),
     )
     bundle.write_release(root / "bundle", Release("3", "2026-01-01T00:00:00+00:00"))
+    (root / FILE).write_text(Serving().to_json())
     return Loans(root, booster, features, contract, columns)
 
 

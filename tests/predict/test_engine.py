@@ -9,7 +9,7 @@ import xgboost
 
 from functions.predict.engine import EngineError, LibraryEngine, find_library
 from functions.predict.fallback import PackageEngine
-from functions.predict.model import Served, Unready, open_model
+from functions.predict.model import Served, Unready, open_bundle
 from lifecycle import bundle
 from lifecycle.bundle import load
 
@@ -90,7 +90,7 @@ def test_a_library_that_cannot_be_opened_falls_back_to_the_package_and_says_so(n
     broken = tmp_path / "libxgboost.so"
     broken.write_bytes(b"not a library")
     noted: list[tuple[str, dict[str, object]]] = []
-    served = open_model(numeric.root, str(broken), lambda event, fields: noted.append((event, fields)))
+    served = open_bundle(numeric.root / "bundle", str(broken), lambda event, fields: noted.append((event, fields)))
     assert isinstance(served, Served)
     assert served.engine.name.startswith("xgboost-python/")
     assert noted == [
@@ -105,6 +105,6 @@ def test_a_model_with_another_number_of_features_is_refused(numeric: Any, loans:
         tmp_path / "bundle",
         bundle.Draft(other, good.features, good.contract, good.reference, good.manifest.lineage),
     )
-    assert open_model(tmp_path, None, lambda _event, _fields: None) == Unready(
+    assert open_bundle(tmp_path / "bundle", None, lambda _event, _fields: None) == Unready(
         "bundle_refused", "The model takes 6 features, features.json makes 3."
     )

@@ -15,6 +15,7 @@ from lifecycle import bundle
 from lifecycle.bundle import load
 from lifecycle.columns import is_missing
 from lifecycle.features import fit
+from lifecycle.serving import FILE, Serving
 
 REQUEST = "11111111-2222-3333-4444-555555555555"
 ROW = {"amount": 9000.0, "income": 30000.0, "sched": 915, "new": True, "purpose": "car", "at": "2013-01-01T05:00:00"}
@@ -207,13 +208,25 @@ def test_before_any_champion_the_answer_is_503_and_says_what_to_run(tmp_path: Pa
 
 @pytest.mark.parametrize("name", ["model.ubj", "features.json", "features.py", "contract.json", "manifest.json"])
 def test_a_tampered_bundle_answers_503_with_the_reason(name: str, loans: Any, ask: Any, tmp_path: Path) -> None:
-    shutil.copytree(loans.root / "bundle", tmp_path / "bundle")
+    shutil.copytree(loans.root, tmp_path, dirs_exist_ok=True)
     path = tmp_path / "bundle" / name
     path.write_bytes(path.read_bytes().replace(b"a", b"b", 1))
     answer = ask(tmp_path, records(ROW))
     assert (answer.status, answer.body["reason"]) == (503, "bundle_refused")
     assert name in answer.body["message"]
     assert ask(tmp_path, None, "/ping", "GET").status == 503
+
+
+@pytest.mark.parametrize("text", [None, "{", '{"format": 1}', Serving().to_json().replace("full", "some")])
+def test_a_version_that_does_not_say_how_to_serve_answers_503(
+    text: str | None, loans: Any, ask: Any, tmp_path: Path
+) -> None:
+    """Guessing `full` would tell what a product keeps to itself."""
+    shutil.copytree(loans.root, tmp_path, dirs_exist_ok=True)
+    (tmp_path / FILE).unlink() if text is None else (tmp_path / FILE).write_text(text)
+    answer = ask(tmp_path, records(ROW))
+    assert (answer.status, answer.body["reason"]) == (503, "serving_refused")
+    assert FILE in answer.body["message"]
 
 
 def test_an_internal_fault_is_a_500_with_the_request_id_and_no_internals(
@@ -224,9 +237,10 @@ def test_an_internal_fault_is_a_500_with_the_request_id_and_no_internals(
     answer = ask(tmp_path, records(ROW | {"sched": 1313}))
     assert answer.status == 500
     assert answer.body["message"] == f"An internal fault. Quote the request id {REQUEST} when you report it."
-    line = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert (line["status"], line["error"]) == (500, "HookError")
-    assert "1313" not in json.dumps(line | {"latency_ms": 0})
+    fault, record = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert (fault["event"], fault["request_id"], fault["error"]) == ("request.failed", REQUEST, "HookError")
+    assert "1313" not in json.dumps(fault | {"at": 0})
+    assert (record["event"], record["status"], record["reason"]) == ("prediction.answered", 500, "internal")
     assert ask(tmp_path, records(ROW)).status == 200
 
 
@@ -243,32 +257,7 @@ def broken_hook(loans: Any, root: Path) -> None:
     features = fit(replace(good.features.spec, hook=source), columns)
     draft = bundle.Draft(good.model, features, good.contract, good.reference, good.manifest.lineage)
     bundle.write(root / "bundle", draft)
-
-
-def test_each_request_is_one_line_of_log_without_values(
-    loans: Any, ask: Any, capsys: pytest.CaptureFixture[str]
-) -> None:
-    ask(loans.root, records(ROW | {"purpose": "yacht", "amount": 8123.5}))
-    ask(loans.root, records(ROW | {"amount": "secret"}))
-    first, second = (json.loads(line) for line in capsys.readouterr().out.splitlines())
-    assert first | {"at": 0, "latency_ms": 0, "engine": 0} == {
-        "event": "prediction.answered",
-        "at": 0,
-        "request_id": REQUEST,
-        "model_version": "3",
-        "function_version": "7",
-        "engine": 0,
-        "method": "POST",
-        "direct": False,
-        "status": 200,
-        "rows": 1,
-        "explain": False,
-        "violations": {"unseen": {"purpose": 1}},
-        "latency_ms": 0,
-        "cold": True,
-    }
-    assert (second["status"], second["reason"], second["cold"]) == (400, "wrong_type", False)
-    assert not {"yacht", "8123.5", "secret"} & set(json.dumps([first, second]).replace('"', " ").split())
+    (root / FILE).write_text(Serving().to_json())
 
 
 def test_version_tells_what_is_served(loans: Any, ask: Any) -> None:

@@ -160,5 +160,5 @@ def test_a_package_is_the_same_bytes_every_time_and_keeps_the_code_executable(bu
     assert package(bundles(1), "1").sha256 != package(bundles(1), "2").sha256
     again = packages.pack(package(bundles(1), "1").body, bundles(2), Release("2", RELEASED))
     assert again.body == package(bundles(2), "2").body
-    assert packages.unpack(again.body).digest == bundle.load(bundles(2)).digest
+    assert packages.unpack(again.body).bundle.digest == bundle.load(bundles(2)).digest
     assert again.description == f"bundle:{bundle.load(bundles(2)).digest}"
