@@ -56,6 +56,16 @@ def logs() -> CloudWatchLogsClient:
     return client
 
 
+def cloudwatch() -> Any:  # noqa: ANN401  # its stubs are not among the locked ones
+    """Return the client of CloudWatch."""
+    return _client("cloudwatch")
+
+
+def sns() -> Any:  # noqa: ANN401  # its stubs are not among the locked ones
+    """Return the client of SNS."""
+    return _client("sns")
+
+
 def _client(service: str) -> Any:  # noqa: ANN401  # boto3 makes its classes at run time
     with _BUILDING:
         return _build(service, os.environ.get("AWS_ENDPOINT_URL"))
