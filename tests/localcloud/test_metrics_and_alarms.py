@@ -1,11 +1,8 @@
 """Metrics by version and alarms on them, asked of a running emulator; functions really run, crash and time out."""
 
-import io
 import json
-import sys
 import time
 import uuid
-import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -17,12 +14,12 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.conftest import Aws
+from tests.localcloud.small_functions import Clients, function
 
 ANSWER = "def handler(event, context):\n    return {'statusCode': 200, 'body': context.function_version}\n"
 CRASH = "def handler(event, context):\n    raise ValueError('broken')\n"
 SLEEP = "import time\ndef handler(event, context):\n    time.sleep(30)\n"
 CHOOSE = "def handler(event, context):\n    if event.get('crash'):\n        raise ValueError('broken')\n    return 1\n"
-Clients = Callable[[str], Any]
 
 
 @pytest.fixture(scope="module")
@@ -38,38 +35,6 @@ def clients(aws: Aws) -> Iterator[Clients]:
     for name, one in made.items():
         if name != "s3":
             one.close()
-
-
-def zipped(source: str) -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w") as archive:
-        bootstrap = zipfile.ZipInfo("bootstrap")
-        bootstrap.external_attr = 0o100755 << 16
-        program = f'#!/bin/sh\ncd "$LAMBDA_TASK_ROOT"\nexec "{sys.executable}" -m awslambdaric hello.handler\n'
-        archive.writestr(bootstrap, program)
-        archive.writestr("hello.py", source)
-    return out.getvalue()
-
-
-def function(clients: Clients, *sources: str, timeout: int = 10) -> str:
-    """Make a function with one published version per source, numbered from 1."""
-    name, functions = f"m{uuid.uuid4().hex[:8]}", clients("lambda")
-    role = "arn:aws:iam::000000000000:role/any"
-    functions.create_function(
-        FunctionName=name,
-        Runtime="provided.al2023",
-        Handler="hello.handler",
-        Role=role,
-        Timeout=timeout,
-        Code={"ZipFile": zipped(sources[0])},
-    )
-    for number, source in enumerate(sources, 1):
-        functions.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1})
-        if number > 1:
-            functions.update_function_code(FunctionName=name, ZipFile=zipped(source))
-            functions.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1})
-        functions.publish_version(FunctionName=name)
-    return name
 
 
 def dimensions(**named: str) -> list[dict[str, str]]:
