@@ -101,13 +101,14 @@ def beyond_tail(current: Hits, rate: float) -> float:
     return _tail(log, (current.of - at) / (at + 1) * rate / (1 - rate))
 
 
-def rise_level(rate: float, current: int, reference: int | None = None) -> float:
-    """Return the share of `current` trials that chance exceeds once in a hundred looks at a true `rate`.
+def rise_level(rate: float, current: int, reference: int | None = None, *, looks: int = 1) -> float:
+    """Return the share of `current` trials that chance exceeds once in a hundred times at a true `rate`.
 
-    `reference`: on how many trials the rate is known; None: it is exact. The normal quantile with the correction
-    for skewness (Cornish and Fisher 1938) and half a count for whole numbers.
+    `reference`: on how many trials the rate is known; None: it is exact. `looks`: at how many such shares one looks
+    for the largest. The normal quantile with the correction for skewness (Cornish and Fisher 1938) and half a count
+    for whole numbers.
     """
-    quantile = _NORMAL.inv_cdf(CONFIDENCE)
+    quantile = _NORMAL.inv_cdf(1 - (1 - CONFIDENCE) / looks)
     spread = math.sqrt(rate * (1 - rate) * (1 / current + (1 / reference if reference else 0.0)))
     skew = (quantile**2 - 1) / 6 * (1 - 2 * rate) / current
     return min(1.0, rate + quantile * spread + skew + 0.5 / current)
