@@ -66,6 +66,11 @@ def sns() -> Any:  # noqa: ANN401  # its stubs are not among the locked ones
     return _client("sns")
 
 
+def firehose() -> Any:  # noqa: ANN401  # boto3 makes its classes at run time
+    """Return the client of Firehose."""
+    return _client("firehose")
+
+
 def _client(service: str) -> Any:  # noqa: ANN401  # boto3 makes its classes at run time
     with _BUILDING:
         return _build(service, os.environ.get("AWS_ENDPOINT_URL"))

@@ -19,6 +19,7 @@ from botocore.awsrequest import AWSRequest
 
 from lifecycle.errors import ConflictError, ReleaseError, ServiceError
 from lifecycle.settings import Settings
+from tasks import delivery_streams
 from tasks.clients import lambda_client
 from tasks.function_versions import publish
 from tasks.moulds import bare_package, ensure_function, unless_exists
@@ -55,6 +56,7 @@ def ensure_endpoint(settings: Settings, product: str) -> str:
     which answers 503 and says why.
     """
     function = ensure_function(settings, product)
+    delivery_streams.ensure(settings, product)  # before anybody can ask: every request is recorded
     if alias(function) is None:
         bare = publish(settings.bucket, function, bare_package(settings))
         unless_exists(

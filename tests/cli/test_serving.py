@@ -80,6 +80,10 @@ def mould(settings: Settings) -> None:
     clients.lambda_client().create_function(
         FunctionName=f"{settings.function_prefix}-predict",
         Role="arn:aws:iam::000000000000:role/predict",
+        Tags={
+            "tropism:delivery-role": "arn:aws:iam::000000000000:role/delivery",
+            "tropism:subscription-role": "arn:aws:iam::000000000000:role/subscription",
+        },
         Runtime="provided.al2023",
         Handler="functions.predict.handler.handler",
         MemorySize=512,

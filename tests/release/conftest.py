@@ -62,15 +62,38 @@ class House:
         return self.settings.bucket
 
 
+PLAN = {"steps": [50, 100], "bake_time": "2s", "tick": "1s", "min_requests": 30, "deadline": "10m"}
+
+
+def describe(root: Path, product: str, **plan: Any) -> None:
+    """Write down what a product is, and how its releases proceed."""
+    folder = root / "products" / product
+    folder.mkdir(parents=True, exist_ok=True)
+    text = (ROOT / "products" / "flights" / "product.yaml").read_text(encoding="utf-8").partition("\nrelease:")[0]
+    release = json.dumps({**PLAN, "without_traffic": "release", **plan})
+    named = text.replace("name: flights", f"name: {product}")
+    (folder / "product.yaml").write_text(f"{named}\nrelease: {release}\n", encoding="utf-8")
+
+
 @contextmanager
 def built(aws: Aws) -> Iterator[House]:
-    """Make a bucket and a mould; its functions are removed afterwards."""
-    prefix = f"t{uuid.uuid4().hex[:8]}"
-    settings = Settings.model_validate({"bucket": aws.bucket(), "function_prefix": prefix, "root": ROOT})
+    """Make a bucket, a product and a mould; its functions are removed afterwards."""
+    with tempfile.TemporaryDirectory(prefix="root-") as name:
+        yield from _built(aws, Path(name))
+
+
+def _built(aws: Aws, root: Path) -> Iterator[House]:
+    prefix, product = f"t{uuid.uuid4().hex[:8]}", f"p{uuid.uuid4().hex[:8]}"
+    describe(root, product)
+    settings = Settings.model_validate({"bucket": aws.bucket(), "function_prefix": prefix, "root": root})
     client = boto3.session.Session().client("lambda")
     client.create_function(
         FunctionName=f"{prefix}-predict",
         Role="arn:aws:iam::000000000000:role/predict",
+        Tags={
+            "tropism:delivery-role": "arn:aws:iam::000000000000:role/delivery",
+            "tropism:subscription-role": "arn:aws:iam::000000000000:role/subscription",
+        },
         Runtime="provided.al2023",
         Handler="functions.predict.handler.handler",
         MemorySize=512,
@@ -78,7 +101,7 @@ def built(aws: Aws) -> Iterator[House]:
         Environment={"Variables": {"STAGE": "test"}},
         Code={"ZipFile": code()},
     )
-    yield House(settings, aws, f"p{uuid.uuid4().hex[:8]}")
+    yield House(settings, aws, product)
     for function in client.list_functions()["Functions"]:
         if function["FunctionName"].startswith(prefix):
             client.delete_function(FunctionName=function["FunctionName"])
