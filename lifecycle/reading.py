@@ -24,7 +24,8 @@ _ARCHIVES = {b"PK\x03\x04": "a ZIP archive", b"BZh": "a bzip2 file", b"\xfd7zXZ\
              b"\x28\xb5\x2f\xfd": "a zstd file", b"ORC": "an ORC file", b"\xd0\xcf\x11\xe0": "an Excel file",
              b"%PDF": "a PDF", b"SQLite format 3\x00": "a SQLite database"}  # fmt: skip
 _DOCUMENTS = {b"<": "an HTML or XML page", b"{": "a JSON document", b"[": "a JSON document"}
-_OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+_ONE_BYTE = ("iso8859", "cp125", "latin", "mac", "koi8")
 _STEP = 1 << 20
 
 
@@ -100,10 +101,30 @@ def refuse_expansion(unpacked: int, packed: int, limits: Limits) -> Reason | Non
     return None
 
 
-def other_separator(header: str, expected: tuple[str, ...]) -> str | None:
+def transcode(data: bytes, encoding: str) -> bytes | Reason:
+    """Return text of a declared encoding as UTF-8, or why it is not of that encoding.
+
+    Every byte is a letter in the encodings of one byte each, so text that reads as UTF-8 beyond ASCII is refused:
+    it would become other letters without a word.
+    """
+    name = codecs.lookup(encoding).name
+    if name == "utf-8":
+        return data
+    if name.startswith(_ONE_BYTE) and not data.isascii() and _refuse_encoding(data) is None:
+        return Reason(Code.ENCODING, None, "UTF-8", name)
+    try:
+        return data.decode(name).encode()
+    except UnicodeDecodeError as error:
+        found = f"a byte 0x{data[error.start]:02x} that is not {name} at byte {error.start:,}"
+        return Reason(Code.ENCODING, None, found, name)
+
+
+def other_separator(header: str, expected: tuple[str, ...], separator: str = ",") -> str | None:
     """Return the name of another separator that would split a header into expected names, else None."""
-    for separator, name in _OTHER_SEPARATORS.items():
-        names = {part.strip().strip('"') for part in header.split(separator)}
+    for other, name in SEPARATORS.items():
+        if other == separator:
+            continue
+        names = {part.strip().strip('"') for part in header.split(other)}
         if 2 * len(names & set(expected)) >= len(expected):
             return name
     return None

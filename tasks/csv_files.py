@@ -1,7 +1,7 @@
-"""The rows of a CSV delivery: comma-separated UTF-8 with a header.
+"""The rows of a CSV delivery: in the encoding and with the separator the product declares, with a header.
 
 pyarrow parses; this decides what its findings mean. Every cell is read as text first, so that one bad cell costs
-one row and not the file. It deliberately knows one dialect: a file in another is refused by name.
+one row and not the file. It deliberately guesses no dialect: a file in another is refused by name.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from lifecycle.batch import Reason
 from lifecycle.codes import Code
 from lifecycle.faults import Positions, RowFault
 from lifecycle.lines import Layout, Records, layout
-from lifecycle.reading import UTF8_MARK, other_separator, refuse_shape, refuse_text
+from lifecycle.reading import SEPARATORS, UTF8_MARK, other_separator, refuse_shape, refuse_text, transcode
 from lifecycle.schema import Fit, fit_columns
 from lifecycle.spec import Product
 from tasks.cells import FileRefused, Rows, check_cells, refuse_if
@@ -30,7 +30,7 @@ _LARGEST_BLOCK = 2**31 - 1  # pyarrow counts the bytes of a block in 32 bits
 
 
 @dataclass(frozen=True)
-class _Grid:
+class Grid:
     """The cells as text, header first, and the records with another number of fields: number from 1, fields."""
 
     table: pa.Table
@@ -38,31 +38,43 @@ class _Grid:
 
     @property
     def records(self) -> int:
+        """Return how many records there are, the header among them."""
         return int(self.table.num_rows) + len(self.odd)
 
 
 def read_csv(data: bytes, product: Product) -> Rows:
     """Return the rows of a CSV text with the faults of its cells. Raises FileRefused."""
-    data = data.removeprefix(UTF8_MARK)
-    refuse_if(refuse_text(data))
+    separator = product.reading.separator
+    data = _as_utf8(data, product.reading.encoding)
     lines = layout(data)
     first = data[: int(lines.ends[np.argmax(lines.ends > lines.starts)])].decode()
-    refuse_if(refuse_shape(len(lines.starts) - 1, first.count(",") + 1, product.limits))
-    grid = _parse(data, product.limits.max_columns)
+    refuse_if(refuse_shape(len(lines.starts) - 1, first.count(separator) + 1, product.limits))
+    grid = parse_grid(data, product.limits.max_columns, separator)
     received = max(grid.records - 1, 0)
-    fit = fit_columns(_header(grid), product.required)
+    fit = fit_columns(header_of(grid), product.required)
     if not isinstance(fit, Fit):
-        other = other_separator(first, product.required)
-        dialect = Reason(Code.DIALECT, None, f"fields separated by {other}", f"{len(product.required)} by commas")
+        other, wanted = other_separator(first, product.required, separator), len(product.required)
+        dialect = Reason(Code.DIALECT, None, f"fields separated by {other}", f"{wanted} by {SEPARATORS[separator]}")
         raise FileRefused(*((dialect,) if other else fit), received=received)
     records = lines.records(grid.records)
     if records is None:
         raise FileRefused(_uncountable(lines))
-    refuse_if(_refuse_records(data, lines, grid, records), received)
+    refuse_if(_refuse_records(data, lines, grid, records, separator), received)
     return _rows(data, grid, records, fit, product)
 
 
-def _parse(data: bytes, most_columns: int) -> _Grid:
+def _as_utf8(data: bytes, encoding: str) -> bytes:
+    """Return text as UTF-8 without a mark. Raises FileRefused when it is not of the encoding, or no text."""
+    text = transcode(data, encoding)
+    if isinstance(text, Reason):
+        raise FileRefused(text)
+    text = text.removeprefix(UTF8_MARK)
+    refuse_if(refuse_text(text))
+    return text
+
+
+def parse_grid(data: bytes, most_columns: int, separator: str) -> Grid:
+    """Return the cells of UTF-8 text. Raises FileRefused for what the parser cannot split."""
     odd: list[tuple[int, int]] = []
 
     def skip(row: csv.InvalidRow) -> str:
@@ -77,15 +89,16 @@ def _parse(data: bytes, most_columns: int) -> _Grid:
         table = csv.read_csv(
             pa.BufferReader(data),
             read_options=csv.ReadOptions(use_threads=False, block_size=size, autogenerate_column_names=True),
-            parse_options=csv.ParseOptions(newlines_in_values=True, invalid_row_handler=skip),
+            parse_options=csv.ParseOptions(delimiter=separator, newlines_in_values=True, invalid_row_handler=skip),
             convert_options=csv.ConvertOptions(column_types=as_text, strings_can_be_null=False),
         )
     except pa.ArrowException as error:  # its text may quote a row
         raise FileRefused(Reason(Code.PARSE, None, f"{type(error).__name__} from the parser", "CSV")) from error
-    return _Grid(table, tuple(odd))
+    return Grid(table, tuple(odd))
 
 
-def _header(grid: _Grid) -> list[str]:
+def header_of(grid: Grid) -> list[str]:
+    """Return the names of the first record."""
     return [column[0].as_py() for column in grid.table.columns] if grid.table.num_rows else []
 
 
@@ -95,7 +108,7 @@ def _uncountable(lines: Layout) -> Reason:
     return Reason(Code.PARSE, None, found, _QUOTED)
 
 
-def _refuse_records(data: bytes, lines: Layout, grid: _Grid, records: Records) -> Reason | None:
+def _refuse_records(data: bytes, lines: Layout, grid: Grid, records: Records, separator: str) -> Reason | None:
     """Return why the records cannot be trusted: none at all, cut off in the last one, or swallowed by a quote."""
     if len(records) == 1:
         return Reason(Code.NO_ROWS, None, "a header and no rows", "at least one row")
@@ -106,21 +119,22 @@ def _refuse_records(data: bytes, lines: Layout, grid: _Grid, records: Records) -
         found = f"a last line, {records.numbers[-1]:,}, that stops after {last_fields or fields} of {fields} fields"
         return Reason(Code.TRUNCATED, None, found, f"{fields} fields and a line end")
     for index in records.spanning:
-        if not _is_one_record(records.text(data, index), fields):
+        if not _is_one_record(records.text(data, index), fields, separator):
             found = f"a record from line {records.numbers[index]:,} over several lines that is not well quoted"
             return Reason(Code.PARSE, None, found, _QUOTED)
     return None
 
 
-def _is_one_record(text: str, fields: int) -> bool:
+def _is_one_record(text: str, fields: int, separator: str) -> bool:
     """Say whether text over several lines is one record by the letter: two stray quotes swallow the rows between."""
+    lines = StringIO(text, newline="")
     try:
-        return [len(record) for record in strict_csv.reader(StringIO(text, newline=""), strict=True)] == [fields]
+        return [len(record) for record in strict_csv.reader(lines, strict=True, delimiter=separator)] == [fields]
     except strict_csv.Error:
         return False
 
 
-def _rows(data: bytes, grid: _Grid, records: Records, fit: Fit, product: Product) -> Rows:
+def _rows(data: bytes, grid: Grid, records: Records, fit: Fit, product: Product) -> Rows:
     received = len(records) - 1
     odd = np.array([number for number, _ in grid.odd], dtype=np.int64)
     positions = np.setdiff1d(np.arange(2, received + 2), odd) - 2
@@ -130,7 +144,10 @@ def _rows(data: bytes, grid: _Grid, records: Records, fit: Fit, product: Product
     kept = pa.array(~repeated)
     checked = check_cells(
         product,
-        {column.name: parse_text(column, cells[column.name].filter(kept)) for column in product.columns},
+        {
+            column.name: parse_text(column, cells[column.name].filter(kept), product.reading.decimal)
+            for column in product.columns
+        },
         positions[~repeated],
     )
     faults = (*_field_counts(grid, odd - 2), *_header_faults(positions[repeated]), *checked.faults)
@@ -167,7 +184,7 @@ def _header_faults(rows: Positions) -> tuple[RowFault, ...]:
     return (RowFault(Code.REPEATED_HEADER, None, "the header again", "one header", rows),)
 
 
-def _field_counts(grid: _Grid, rows: Positions) -> tuple[RowFault, ...]:
+def _field_counts(grid: Grid, rows: Positions) -> tuple[RowFault, ...]:
     if not len(rows):
         return ()
     counts = sorted({fields for _, fields in grid.odd})

@@ -50,8 +50,8 @@ def arrow_type(column: Column) -> pa.DataType:
     }[column.type]
 
 
-def parse_text(column: Column, texts: pa.Array) -> Parsed:
-    """Parse the texts of a CSV column."""
+def parse_text(column: Column, texts: pa.Array, decimal: str = ".") -> Parsed:
+    """Parse the texts of a CSV column. With a decimal comma a point makes no number: 1.234 may mean either."""
     if column.type == "string":
         return _clean(_nulled(texts, pc.equal(texts, "")))
     trimmed = pc.utf8_trim_whitespace(texts)
@@ -59,7 +59,10 @@ def parse_text(column: Column, texts: pa.Array) -> Parsed:
     if column.type == "boolean":
         return _by_value(given, lambda text: _TRUTHS[text.lower()], pa.bool_())
     if column.type == "datetime":
-        return _by_value(given, _instant, _INSTANT)
+        return _by_value(given, _reader(column), _INSTANT)
+    if decimal != ".":
+        pointed = pc.match_substring(given, ".")
+        given = pc.if_else(pointed, pa.scalar("?"), pc.replace_substring(given, decimal, "."))
     return _parse_whole(given) if column.type == "long" else _parse_numbers(given)
 
 
@@ -77,7 +80,7 @@ def convert(column: Column, values: pa.Array) -> Parsed | None:
             pc.cast(pc.cast(values, pa.timestamp("us", kind.tz if _is_zoned(kind) else None), safe=False), _INSTANT)
         )
     if column.type == "datetime" and _is_text(kind):
-        return _by_value(pc.cast(values, pa.string()), _instant, _INSTANT)
+        return _by_value(pc.cast(values, pa.string()), _reader(column), _INSTANT)
     as_declared = {"string": _is_text, "boolean": pa.types.is_boolean}.get(column.type)
     return _clean(pc.cast(values, arrow_type(column))) if as_declared and as_declared(kind) else None
 
@@ -147,6 +150,12 @@ def _whole_number(text: str) -> int:
     if not -(2**63) <= whole < 2**63:
         raise OverflowError
     return whole
+
+
+def _reader(column: Column) -> Callable[[str], datetime]:
+    """Return what reads a date of this column: ISO 8601, or its declared format; without an offset it is UTC."""
+    form = column.format
+    return _instant if form is None else lambda text: _instant(datetime.strptime(text, form).isoformat())  # noqa: DTZ007
 
 
 def _instant(text: str) -> datetime:
