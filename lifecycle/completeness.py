@@ -39,11 +39,8 @@ def evidence_of(frame: Frame, tally: Tally, metrics: Metrics | None, now: dateti
     arm is known, because crashes are told nowhere else.
     """
     counted = tally if metrics is None else _ripen(frame, tally, metrics, now)
-    replayed = {one.step: one.replayed for one in before.steps}
-    steps = tuple(
-        step.model_copy(update={"replayed": replayed.get(step.step, 0)})
-        for step in _weigh(frame, counted, metrics, now)
-    )
+    replays = {one.step: one.model_dump(include={"replayed", "replay_failed"}) for one in before.steps}
+    steps = tuple(step.model_copy(update=replays.get(step.step, {})) for step in _weigh(frame, counted, metrics, now))
     return before.model_copy(update={"steps": steps, "tally": counted})
 
 

@@ -166,4 +166,6 @@ def _is_invalid(record: Prediction) -> bool:
 
 
 def _first_score(record: Prediction) -> Score:
-    return record.scores[0] if record.scores else None
+    """Return the first row's score; of many classes how sure the model was, as in the reference."""
+    first = record.scores[0] if record.scores else None
+    return max(first) if isinstance(first, tuple) else first

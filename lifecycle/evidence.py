@@ -63,6 +63,7 @@ class StepEvidence(BaseModel):
     challenger: Arm = Arm()
     champion: Arm = Arm()
     replayed: Annotated[int, Field(ge=0, description="Logged requests replayed; never part of the arms.")] = 0
+    replay_failed: Annotated[int, Field(ge=0, description="Replayed requests that got no prediction.")] = 0
 
     @property
     def compares(self) -> bool:

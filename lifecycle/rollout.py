@@ -156,7 +156,8 @@ def _doubts(plan: ReleasePlan, progress: Progress, evidence: Evidence, elapsed: 
         yield Reason(Finding.METRIC_MISSING, None, f"nothing about step {progress.step}", "counts of both arms")
         return
     if step.challenger.requests == 0 and step.champion.requests == 0:
-        found = f"no live request; {step.replayed} replayed"
+        failed = f", {step.replay_failed} of them failed" if step.replay_failed else ""
+        found = f"no live request; {step.replayed} replayed{failed}"
         yield Reason(Finding.NO_TRAFFIC, "requests", found, f"at least {plan.min_requests}")
         return
     if not math.isclose(step.weight, plan.weight(progress.step)):

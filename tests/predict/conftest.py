@@ -148,7 +148,7 @@ def raw_columns(rows: int = 600) -> Columns:
     }
 
 
-def train(root: Path, spec: FeatureSpec, kind: TaskKind) -> Loans:
+def train(root: Path, spec: FeatureSpec, kind: TaskKind, reference: str = '{"rows": 600}\n') -> Loans:
     everything = raw_columns()
     columns = {column.name: everything[column.name] for column in spec.inputs}
     features = fit(spec, columns)
@@ -166,7 +166,7 @@ def train(root: Path, spec: FeatureSpec, kind: TaskKind) -> Loans:
     )
     bundle.write(
         root / "bundle",
-        bundle.Draft(bytes(booster.save_raw("ubj")), features, contract, '{"rows": 600}\n', LINEAGE),
+        bundle.Draft(bytes(booster.save_raw("ubj")), features, contract, reference, LINEAGE),
     )
     bundle.write_release(root / "bundle", Release("3", "2026-01-01T00:00:00+00:00"))
     (root / FILE).write_text(Serving().to_json())

@@ -1,0 +1,185 @@
+"""Collect what both models of a release answered: the prediction log, the metrics per version, the alarms.
+
+**Each log object counts once.** Objects modified since `counted_until` are read, and those modified shortly before it
+as well: what was uploaded then may have become visible since. Which of these were counted is noted in the evidence
+(a short digest each), so a new one is counted however late it shows and a known one is only read to recognise its
+records when they come again. Counts, cursor and digests are one value: they are written in one compare-and-set of the
+control record, so a look that dies or loses takes its counting with it, and the next one counts the same again.
+
+Deciding is `lifecycle/rollout.py`, counting `lifecycle/counting.py`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from hashlib import blake2b
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from lifecycle import profiles
+from lifecycle.completeness import COMPLETE, LAG, Metrics, Minute, evidence_of
+from lifecycle.control import Contender, Rollout
+from lifecycle.counting import MINUTE, Frame, fold, is_live
+from lifecycle.errors import ReleaseError
+from lifecycle.evidence import Evidence
+from lifecycle.predictions import Prediction, Repeats, read
+from lifecycle.settings import Settings
+from tasks import alarms, function_versions, predictions
+from tasks.clients import cloudwatch
+from tasks.endpoint import ALIAS
+from tasks.predictions import LogObject
+from tasks.step import note
+
+# An upload takes seconds; until two minutes after its date an object may still turn up.
+OVERLAP = timedelta(minutes=2)
+_HOUR = timedelta(hours=1)
+_ID_BYTES = 6
+_NAMESPACE = "AWS/Lambda"
+_COUNTED = ("Invocations", "Errors")
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Everything known of a release, and up to when log objects are in it."""
+
+    evidence: Evidence
+    counted_until: datetime
+
+
+def count(
+    settings: Settings,
+    product: str,
+    function: str,
+    rollout: Rollout,
+    champion: Contender,
+    challenger: Contender,
+    now: datetime,
+) -> Counted:
+    """Return the evidence of a release at `now`: what was known, and what came since. It writes nothing.
+
+    Metrics that cannot be read make both arms unknown. Raises ServiceError when the log or the alarms cannot be read,
+    BundleError when the champion's bundle cannot.
+    """
+    theirs, ours = _version(champion), _version(challenger)
+    frame = Frame(rollout.plan, rollout.windows, ours, theirs, _edges(settings.bucket, function, theirs))
+    known = rollout.evidence.tally
+    fresh, met, ids = _sorted_out(settings.bucket, product, rollout, set(known.objects), now)
+    repeats = Repeats()
+    for record in _records(settings.bucket, met):
+        repeats.is_new(record)
+    tally = fold(frame, _records(settings.bucket, fresh), known, repeats).model_copy(update={"objects": ids})
+    metrics = _metrics(function, (theirs, ours), min(window.since for window in rollout.windows), now)
+    found = evidence_of(frame, tally, metrics, now, rollout.evidence)
+    return Counted(found.model_copy(update={"alarms": alarms.firing(settings, product, ours)}), now)
+
+
+def requests_per_hour(settings: Settings, product: str, function: str, now: datetime) -> float | None:
+    """Return how many live requests were answered in the last hour; None when the log cannot tell.
+
+    The log cannot when it holds less than the metrics say was asked of the endpoint. Raises ServiceError when it
+    cannot be read.
+    """
+    since, due = now - _HOUR, now - LAG
+    live = logged = 0
+    for record in predictions.answered(settings.bucket, product, since, now):
+        if record.opens and not (record.synthetic and record.direct):
+            live += is_live(record)
+            logged += record.at < due
+    asked = _metrics(function, (None,), since, now)
+    if asked is None:
+        return None
+    over = [minute for at, minute in asked.get("", {}).items() if at * MINUTE + MINUTE <= due.timestamp()]
+    told = logged + sum(minute.errors for minute in over)
+    return None if told < COMPLETE * sum(minute.invocations for minute in over) else float(live)
+
+
+def _sorted_out(
+    bucket: str, product: str, rollout: Rollout, known: set[str], now: datetime
+) -> tuple[list[str], list[str], tuple[str, ...]]:
+    """Return the keys to count, the keys counted before to recognise repeats by, and the ids to note."""
+    since = rollout.counted_until - OVERLAP
+    fresh: list[str] = []
+    met: list[str] = []
+    ids: list[str] = []
+    for found in predictions.objects(bucket, product, since - predictions.LATE, now):
+        if found.modified < since.replace(microsecond=0):  # S3 tells whole seconds
+            continue
+        identity = _identity(found)
+        (met if identity in known else fresh).append(found.key)
+        if found.modified >= (now - OVERLAP).replace(microsecond=0):
+            ids.append(identity)
+    return fresh, met, tuple(ids)
+
+
+def _identity(found: LogObject) -> str:
+    """Name an object shortly; 48 bits tell the few hundred of two minutes apart."""
+    return blake2b(found.key.encode(), digest_size=_ID_BYTES).hexdigest()
+
+
+def _records(bucket: str, keys: Iterable[str]) -> Iterator[Prediction]:
+    for key in keys:
+        for line in predictions.lines(bucket, key):
+            record = read(line)
+            if record is not None:
+                yield record
+
+
+def _metrics(function: str, versions: tuple[str | None, ...], since: datetime, now: datetime) -> Metrics | None:
+    """Return invocations and errors behind the alias per version and minute, or None when CloudWatch does not answer.
+
+    Version None is the alias as a whole, returned under "".
+    """
+    begin = since.astimezone(UTC).replace(second=0, microsecond=0)
+    found: dict[str, dict[int, dict[str, int]]] = defaultdict(lambda: defaultdict(dict))
+    queries = [_query(function, version, metric, at) for at, version in enumerate(versions) for metric in _COUNTED]
+    pages = cloudwatch().get_paginator("get_metric_data")
+    try:
+        for page in pages.paginate(MetricDataQueries=queries, StartTime=begin, EndTime=now + timedelta(minutes=1)):
+            for series in page["MetricDataResults"]:
+                metric, _, at = series["Id"].partition("_")
+                minutes = found[versions[int(at)] or ""]
+                for moment, value in zip(series["Timestamps"], series["Values"], strict=True):
+                    numbers = minutes[int(moment.timestamp()) // MINUTE]
+                    numbers[metric] = numbers.get(metric, 0) + round(value)
+    except (ClientError, BotoCoreError) as error:
+        note("metrics.unknown", level=logging.WARNING, function=function, error=str(error)[:300])
+        return None
+    return {
+        version: {at: Minute(one.get("invocations", 0), one.get("errors", 0)) for at, one in minutes.items()}
+        for version, minutes in found.items()
+    }
+
+
+def _query(function: str, version: str | None, metric: str, at: int) -> dict[str, object]:
+    dimensions = {"FunctionName": function, "Resource": f"{function}:{ALIAS}"}
+    if version is not None:
+        dimensions["ExecutedVersion"] = version
+    return {
+        "Id": f"{metric.lower()}_{at}",
+        "MetricStat": {
+            "Metric": {
+                "Namespace": _NAMESPACE,
+                "MetricName": metric,
+                "Dimensions": [{"Name": name, "Value": value} for name, value in dimensions.items()],
+            },
+            "Period": MINUTE,
+            "Stat": "Sum",
+        },
+    }
+
+
+@lru_cache(maxsize=32)
+def _edges(bucket: str, function: str, function_version: str) -> tuple[float, ...]:
+    """Return the edges of the champion's score bins, from inside its published version, which never changes."""
+    return profiles.read(function_versions.bundle_of(bucket, function, function_version).reference).scores.edges
+
+
+def _version(contender: Contender) -> str:
+    if contender.function_version is None:
+        raise ReleaseError(f"Model {contender.model_version} was never published, so it answers nothing.")
+    return contender.function_version
