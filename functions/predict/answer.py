@@ -26,11 +26,15 @@ class ScoreError(EngineError):
 
 @dataclass(frozen=True)
 class Asked:
-    """What a caller sent: columns as lists, whether explanations are wanted, what was not understood."""
+    """What a caller sent: columns as lists, whether explanations are wanted, what was not understood.
+
+    `units`: how many units an experiment found in it; with more than one it takes no part.
+    """
 
     columns: Given
     explain: bool = False
     ignored_params: tuple[str, ...] = ()
+    units: int = 0
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ class Answer:
     unseen: Mapping[str, int]
     extra_columns: int
     ignored_params: tuple[str, ...]
+    units: int = 0
 
     def oddities(self) -> dict[str, object]:
         """Return what was odd by its name, without what was not."""
@@ -50,6 +55,7 @@ class Answer:
             "unseen": dict(self.unseen),
             "extra_columns": self.extra_columns,
             "ignored_params": len(self.ignored_params),
+            "units": self.units if self.units > 1 else 0,
         }
         return {name: count for name, count in counts.items() if count}
 
@@ -88,6 +94,7 @@ def answer(served: Served, asked: Asked, request_id: str) -> Answer:
         unseen={**made.unseen, **checked.unseen},
         extra_columns=checked.extra_columns,
         ignored_params=asked.ignored_params,
+        units=asked.units,
     )
 
 

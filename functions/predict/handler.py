@@ -12,11 +12,12 @@ from pathlib import Path
 
 from functions.predict import journal
 from functions.predict.answer import ScoreError
-from functions.predict.model import Carried, Served, Unready, open_all
+from functions.predict.carried import Carried, open_all
+from functions.predict.model import Unready
 from functions.predict.record import Record
 from functions.predict.refusals import RefusalError, error_body
 from functions.predict.request import Request, Response, read_event, write_response
-from functions.predict.routes import Call, respond
+from functions.predict.routes import Call, identify, respond
 
 
 def handler(event: object, context: object) -> dict[str, object]:
@@ -27,7 +28,7 @@ def handler(event: object, context: object) -> dict[str, object]:
         request_id=str(getattr(context, "aws_request_id", None) or _new_id()),
         function_version=str(getattr(context, "function_version", None) or "local"),
     )
-    request, response = _answer(event, record)
+    request, response = _answer(event, record, started)
     record.status = response.status
     record.cold = _model.cache_info().misses > opened_before
     record.latency_ms = round((time.perf_counter() - started) * 1000, 3)
@@ -35,15 +36,15 @@ def handler(event: object, context: object) -> dict[str, object]:
     return write_response(replace(response, headers={**response.headers, **_identity(record)}), request)
 
 
-def _answer(event: object, record: Record) -> tuple[Request | None, Response]:
+def _answer(event: object, record: Record, started: float) -> tuple[Request | None, Response]:
     request: Request | None = None
     try:
         request = read_event(event)
         record.method, record.path, record.direct = request.method, request.path, request.direct
         model = _model(_root(), os.environ.get("XGBOOST_LIBRARY"))
         if isinstance(model, Carried):
-            _identify(record, model.served)
-        response = respond(Call(request, model, record))
+            identify(record, model.served)
+        response = respond(Call(request, model, record, started))
     except RefusalError as refusal:
         record.reason = refusal.reason
         body = error_body(refusal.status, refusal.reason, refusal.sentence)
@@ -88,11 +89,6 @@ def _model(root: Path, library: str | None) -> Carried | Unready:
 
 def _root() -> Path:
     return Path(os.environ.get("LAMBDA_TASK_ROOT") or Path.cwd())
-
-
-def _identify(record: Record, served: Served) -> None:
-    record.product, record.bundle = served.bundle.contract.product, served.bundle.digest
-    record.model_version, record.engine = served.model_version, served.engine.name
 
 
 def _identity(record: Record) -> dict[str, str]:

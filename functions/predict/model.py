@@ -1,4 +1,4 @@
-"""What this function version carries: the bundle beside the code, verified and opened once, and how it is served.
+"""A model to predict with: a bundle beside the code, verified and opened once.
 
 A function version is code and bundle together, so nothing is fetched and nothing changes while it lives.
 Without a bundle, or with one whose bytes are not what was written, there is a reason instead of a model.
@@ -12,9 +12,7 @@ from functions.predict.engine import Engine, EngineError, LibraryEngine, find_li
 from functions.predict.fallback import PackageEngine
 from lifecycle.bundle import Bundle, load
 from lifecycle.errors import TropismError
-from lifecycle.serving import FILE, Serving
 
-FOLDER = "bundle"
 NO_CHAMPION = (
     "No model is released yet: this function version carries no bundle. Deliver data with "
     "`tropism drop PRODUCT FILE`; once a model passes its gate it is released here. "
@@ -43,30 +41,11 @@ class Served:
 
 
 @dataclass(frozen=True)
-class Carried:
-    """Everything a function version carries: the model that answers, and how."""
-
-    served: Served
-    serving: Serving
-
-
-@dataclass(frozen=True)
 class Unready:
     """Why there is nothing to predict with: a stable code and a sentence."""
 
     code: str
     sentence: str
-
-
-def open_all(root: Path, library: str | None, note: Note) -> Carried | Unready:
-    """Open what lies in `root`. `library`: path of XGBoost's library; `note` takes log events."""
-    if not (root / FOLDER).is_dir():
-        return Unready("no_champion", NO_CHAMPION)
-    serving = _read_serving(root / FILE)
-    if isinstance(serving, Unready):
-        return serving
-    served = open_bundle(root / FOLDER, library, note)
-    return served if isinstance(served, Unready) else Carried(served, serving)
 
 
 def open_bundle(folder: Path, library: str | None, note: Note) -> Served | Unready:
@@ -83,15 +62,6 @@ def open_bundle(folder: Path, library: str | None, note: Note) -> Served | Unrea
     if engine.features != expected:
         return Unready("bundle_refused", f"The model takes {engine.features} features, features.json makes {expected}.")
     return Served(bundle, engine)
-
-
-def _read_serving(path: Path) -> Serving | Unready:
-    """Read how to serve. Guessing would be wrong: a record might tell what the product keeps to itself."""
-    try:
-        return Serving.from_json(path.read_text(encoding="utf-8"))
-    except (TropismError, OSError, UnicodeDecodeError) as error:
-        found = str(error) if isinstance(error, TropismError) else f"{FILE} cannot be read: {type(error).__name__}."
-        return Unready("serving_refused", f"This function version does not say how to serve. {found}")
 
 
 def _open_engine(bundle: Bundle, library: str | None, note: Note) -> Engine:

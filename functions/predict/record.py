@@ -42,7 +42,7 @@ class _Piece(NamedTuple):
 class Scored:
     """What another model said of the same rows, or why it said nothing. `scores`: one per row, or None."""
 
-    model_version: str
+    model_version: str | None
     bundle: str
     scores: list[Score] | None
     latency_ms: float

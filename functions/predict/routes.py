@@ -1,12 +1,13 @@
 """Which path does what: MLflow's routes and the few of Open Inference v2."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from functions.predict import invocations, open_inference
+from functions.predict import invocations, open_inference, shadow
 from functions.predict.answer import Answer, Asked, answer
-from functions.predict.invocations import Params, read_params
-from functions.predict.model import Carried, Served, Unready
+from functions.predict.carried import Carried, Units, place
+from functions.predict.invocations import Given, Params, read_params
+from functions.predict.model import Served, Unready
 from functions.predict.record import Record
 from functions.predict.refusals import RefusalError
 from functions.predict.request import Request, Response, read_json
@@ -14,11 +15,12 @@ from functions.predict.request import Request, Response, read_json
 
 @dataclass(frozen=True)
 class Call:
-    """One request with what is needed to answer it."""
+    """One request with what is needed to answer it. `started`: time.perf_counter() when it began."""
 
     request: Request
     model: Carried | Unready
     record: Record
+    started: float
 
     def carried(self) -> Carried:
         """Return what this version carries. Raises RefusalError, 503 with the reason, when that is no model."""
@@ -66,19 +68,19 @@ def _naming(call: Call, name: str, version: str | None) -> Call:
 
 
 def _invocations(call: Call) -> Response:
-    served = call.served()
+    names = call.served().column_names
     body = read_json(call.request)
     params = _params(call, body.get("params"), "params")
-    given = invocations.parse(body, served.column_names)
-    made = _predict(call, served, Asked(given, params.explain, params.ignored))
+    served, made = _predict(call, invocations.parse(body, names), params)
     return Response(200, made.body(served.model_version))
 
 
 def _infer(call: Call) -> Response:
-    served = call.served()
+    names = call.served().column_names
     body = read_json(call.request)
-    _params(call, body.get("parameters"), "parameters")
-    made = _predict(call, served, Asked(open_inference.parse(body, served.column_names)))
+    params = _params(call, body.get("parameters"), "parameters")
+    # The protocol has no verb for explanations, and leaves unknown parameters to the server.
+    served, made = _predict(call, open_inference.parse(body, names), replace(params, explain=False, ignored=()))
     return Response(200, open_inference.render(made, body, served.bundle.contract, served.model_version))
 
 
@@ -89,17 +91,32 @@ def _params(call: Call, given: object, where: str) -> Params:
     return params
 
 
-def _predict(call: Call, served: Served, asked: Asked) -> Answer:
-    record = call.record
-    record.rows = max(map(len, asked.columns.values()), default=0)
-    made = answer(served, asked, record.request_id)
+def _predict(call: Call, given: Given, params: Params) -> tuple[Served, Answer]:
+    """Return the model that answers and its answer, and note both; then ask the shadow, which answers nobody."""
+    carried, record = call.carried(), call.record
+    record.rows = max(map(len, given.values()), default=0)
+    experiment = carried.serving.experiment
+    units = Units(0) if experiment is None else place(experiment, given, params.unit)
+    served = carried.pick(units.assigned)
+    if experiment is not None and units.assigned is not None:
+        record.experiment, record.arm, record.unit = experiment.name, units.assigned.arm.name, units.assigned.unit
+        identify(record, served)
+    made = answer(served, Asked(given, params.explain, params.ignored, units.found), record.request_id)
     # Only declared columns are told: what a caller sends beside them, nobody asked for.
-    record.columns = [name for name in served.column_names if name in asked.columns]
-    record.asked = list(zip(*(asked.columns[name] for name in record.columns), strict=True))
-    record.told = call.carried().serving.features == "full"
+    record.columns = [name for name in served.column_names if name in given]
+    record.asked = list(zip(*(given[name] for name in record.columns), strict=True))
+    record.told = carried.serving.features == "full"
     record.scores = made.predictions.tolist()
     record.violations = made.oddities() or None
-    return made
+    if carried.shadow is not None and carried.serving.shadow is not None:
+        record.shadow = shadow.score(carried.shadow, carried.serving.shadow, given, record.request_id, call.started)
+    return served, made
+
+
+def identify(record: Record, served: Served) -> None:
+    """Note which model a request is answered by."""
+    record.product, record.bundle = served.bundle.contract.product, served.bundle.digest
+    record.model_version, record.engine = served.model_version, served.engine.name
 
 
 def _ping(call: Call) -> Response:
