@@ -52,7 +52,8 @@ class ReleasePlan(BaseModel):
     `alpha` 1 % is the chance to take back a healthy model over the whole release. A ratio of 1.1 is what the
     research simulated as harmless. 200 requests a step put the chance level of a PSI over ten bins near .12, half
     of the limit of .25 that is the custom for an acting threshold. Ten minutes hold two of an alarm's usual periods
-    of five; a day holds every hour that a service knows. A minute is the shortest period of AWS' own metrics.
+    of five; a day holds every hour that a service knows. A minute is the shortest period of AWS' own metrics. Ten
+    versions are two working weeks of daily releases, 90 days the quarter within which somebody asks.
     """
 
     model_config = _CLOSED
@@ -87,6 +88,10 @@ class ReleasePlan(BaseModel):
     approval: Annotated[
         Literal["none", "required"], Field(description="Whether a person, not the trainer, lets it begin.")
     ] = "none"
+    keep_versions: Annotated[int, Field(ge=3, description="Newest function versions that are never deleted.")] = 10
+    keep_for: Annotated[Duration, Field(ge=timedelta(0), description="One stays so long after it served.")] = timedelta(
+        days=90
+    )
 
     @model_validator(mode="after")
     def _can_be_followed(self) -> Self:
