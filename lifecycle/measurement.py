@@ -1,6 +1,6 @@
 """One measured thing of a window, and when it counts: over a limit, never below chance, and not one of many flukes.
 
-It measures nothing: drift, serving and performance do, and hand over samples. What to do about a breach is
+It looks at nothing itself: drift, serving and performance do, and hand over samples. What to do about a breach is
 `lifecycle/response.py`.
 """
 
@@ -10,15 +10,17 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from statistics import NormalDist
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from lifecycle.chance import adjusted
+from lifecycle.chance import CONFIDENCE, Hits, adjusted, beyond_tail, rise_level, rise_power
 
 State = Literal["ok", "noted", "warned", "breached", "undecidable"]
 # Below even odds to notice what would be a breach, "nothing found" says nothing.
 LEAST_POWER = 0.5
+_NORMAL = NormalDist()
 _CLOSED = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
@@ -150,6 +152,22 @@ class Measurement(BaseModel):
 def blind(metric: Metric, column: str | None, n: int, gap: Gap, importance: float | None = None) -> Measurement:
     """Return what cannot be measured at all, with the reason."""
     return Measurement(metric=metric, column=column, state="undecidable", n=n, gap=gap, importance=importance)
+
+
+def dropped(metric: Metric, drop: float, spread: float, n: int, limits: Limits) -> Sample:
+    """Measure a change for the worse with a standard error. p: of the normal curve, no change being the hypothesis."""
+    level = _NORMAL.inv_cdf(CONFIDENCE) * spread
+    known = math.isfinite(spread) and spread > 0
+    p = 1 - _NORMAL.cdf(drop / spread) if known else math.nan
+    power = _NORMAL.cdf((limits.breach - max(limits.warn, level)) / spread) if known else math.nan
+    return Sample(metric, None, n, drop, limits, level, p, power)
+
+
+def shared(metric: Metric, found: Hits, limits: Limits) -> Sample:
+    """Measure a share that has a limit and no usual value. p: of the binomial tail, the hypothesis at the limit."""
+    level = rise_level(limits.warn, found.of)
+    p, power = beyond_tail(found, limits.warn), rise_power(limits.breach, level, found.of)
+    return Sample(metric, None, found.of, found.share, limits, level, p, power)
 
 
 def judge(samples: Sequence[Sample], false_discovery: float) -> tuple[Measurement, ...]:
