@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lifecycle.control import Contender, ControlRecord, ReleaseState
@@ -120,8 +120,9 @@ DECISIONS = st.lists(
 ).map(lambda found: tuple(sorted(found, key=lambda decision: decision.at)))
 
 
+@settings(max_examples=300)
 @given(
-    numbers=st.sets(st.integers(1, 12)),
+    numbers=st.sets(st.integers(1, 12), min_size=6),
     bare=st.sets(st.integers(1, 12)),
     places=st.fixed_dictionaries({role: st.none() | NUMBERS for role in ("champion", "previous", "challenger")}),
     to=st.none() | NUMBERS,
