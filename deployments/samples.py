@@ -10,6 +10,8 @@ from lifecycle.events import (
     LifecycleDiverged,
     ModelChallenged,
     ModelRefused,
+    ReleaseAdvanced,
+    ReleaseHeld,
     ReleasePromoted,
     ReleaseRolledBack,
     RetrainRequested,
@@ -75,6 +77,18 @@ def _models() -> tuple[Event, ...]:
     return (
         ModelChallenged(product="flights", version="2", bundle=_DIGEST),
         ModelRefused(product="flights", mlflow_run="m-1", version=None, outcome="no_change", reasons=()),
+        ReleaseAdvanced(
+            product="flights", version="2", bundle=_DIGEST, weight=0.25, reasons=("STEP_PASSED: found 40.",), step=1
+        ),
+        ReleaseHeld(
+            product="flights",
+            version="2",
+            bundle=_DIGEST,
+            weight=0.25,
+            reasons=("NO_TRAFFIC requests: found no live request.",),
+            look=7,
+            codes=("NO_TRAFFIC",),
+        ),
         ReleasePromoted(
             product="flights",
             version="2",

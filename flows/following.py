@@ -1,4 +1,4 @@
-"""What follows a change of champion, shared by release, rollback and sweep. Not a flow.
+"""What follows a change of traffic, shared by release, rollback and sweep. Not a flow.
 
 Ledger, model alias and event follow the control record, in this order; then the record is settled. Every step
 is repeatable. What could not be brought along leaves the record unsettled, and the sweep finishes it.
@@ -7,29 +7,49 @@ is repeatable. What could not be brought along leaves the record unsettled, and 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
-from lifecycle.control import Actor, ControlRecord, settle
+from lifecycle.control import Actor, ControlRecord, Move, settle
 from lifecycle.errors import ConflictError
 from lifecycle.events import Event, ReleasePromoted, ReleaseRolledBack
-from lifecycle.ledger import Decision, Entry
+from lifecycle.ledger import Entry
 from lifecycle.settings import Settings
-from tasks import control, events, ledger, registry
+from lifecycle.stepping import WATCHED
+from tasks import alarms, control, events, ledger, registry
 from tasks.control import Held
-from tasks.step import Step, note
+from tasks.step import Step, directly, note
 
 CHAMPION = "champion"
+# A person waits for the command to end: what Prefect does not take at once, the sweep brings along.
+IN_A_HURRY = (0.0, 0.5)
+_TRIES = 5
+_TOLD = frozenset({"promote", "roll_back", "take_back"})
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 @dataclass(frozen=True)
 class Work:
-    """What every change of champion needs: how steps are carried out, where, for which product, and who asks."""
+    """What every change of traffic needs: how steps are carried out, where, for which product, who asks, and a clock.
+
+    `waits`: how long, in seconds, an event is tried to be sent.
+    """
 
     step: Step
     settings: Settings
     product: str
     by: Actor
+    clock: Callable[[], datetime] = _now
+    waits: Sequence[float] = events.WAITS_SECONDS
+
+    @property
+    def now(self) -> Actor:
+        """Who asks, at this moment."""
+        return replace(self.by, now=self.clock())
 
     @property
     def function(self) -> str:
@@ -60,12 +80,16 @@ def follow(work: Work, held: Held, entry: Entry | None = None) -> Followed:
     record, pending = held.record, []
     entry = entry or append_decision(work, record)
     version = record.champion.model_version if record.champion else None
-    if not _attempt("model_alias", lambda: work.step("move model alias", project_champion, work.product, version)):
+    if not attempt("model_alias", lambda: work.step("move model alias", project_champion, work.product, version)):
         pending.append("model_alias")
-    if entry is not None:
-        event = _event(work.product, entry)
-        if not _attempt("event", lambda: work.step("emit event", events.send, event)):
-            pending.append("event")
+    watched = entry.evidence.get(WATCHED) if entry is not None else None
+    if watched is not None and not attempt(
+        "alarms", lambda: work.step("delete alarms", alarms.delete, work.settings, work.product, str(watched))
+    ):
+        pending.append("alarms")
+    event = _event(work.product, entry)
+    if event is not None and not tell(work, event):
+        pending.append("event")
     if pending:
         return Followed(held, entry, tuple(pending))
     return Followed(work.step("settle control record", settle_record, work, held), entry)
@@ -76,6 +100,27 @@ def append_decision(work: Work, record: ControlRecord) -> Entry | None:
     if record.decision is None:
         return None
     return work.step("append to ledger", ledger.append, work.bucket, work.product, record.decision)
+
+
+def write_over(work: Work, held: Held, change: Callable[[ControlRecord], Move]) -> tuple[Held, Move]:
+    """Write a change over whatever the record became meanwhile; the change is asked again each time.
+
+    The decision that the record carries is in the ledger before another one takes its place. A change that is
+    refused or changes nothing is returned, and nothing is written.
+    """
+    for _ in range(_TRIES):
+        append_decision(replace(work, step=directly), held.record)
+        move = change(held.record)
+        try:
+            return control.write(work.bucket, held, move), move
+        except ConflictError:
+            held = control.read(work.bucket, work.product)
+    raise ConflictError(f"The control record of {work.product} is written by too many at once.")
+
+
+def tell(work: Work, event: Event) -> bool:
+    """Send an event and say whether it was taken. It wakes, and is told again by the sweep where it must."""
+    return attempt("event", lambda: work.step("emit event", events.send, event, waits=work.waits))
 
 
 def project_champion(product: str, model_version: str | None) -> bool:
@@ -98,7 +143,7 @@ def settle_record(work: Work, held: Held) -> Held:
         return control.read(work.bucket, work.product)
 
 
-def _attempt(what: str, act: Callable[[], object]) -> bool:
+def attempt(what: str, act: Callable[[], object]) -> bool:
     """Act and say whether it went well."""
     try:
         act()
@@ -108,7 +153,10 @@ def _attempt(what: str, act: Callable[[], object]) -> bool:
     return True
 
 
-def _event(product: str, entry: Decision) -> Event:
+def _event(product: str, entry: Entry | None) -> Event | None:
+    """Return what is told about a decision; a person's word and a step are told by whoever made them."""
+    if entry is None or entry.action not in _TOLD:
+        return None
     kind = ReleasePromoted if entry.action == "promote" else ReleaseRolledBack
     return kind(
         product=product,
@@ -117,5 +165,5 @@ def _event(product: str, entry: Decision) -> Event:
         previous=entry.from_,
         reason=entry.reason,
         actor=entry.actor,
-        ledger_seq=entry.seq if isinstance(entry, Entry) else 0,
+        ledger_seq=entry.seq,
     )

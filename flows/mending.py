@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from flows import release, rollback
+from flows import finishing, rollback
 from flows.following import CHAMPION, Work, project_champion
+from flows.traffic import move_traffic
 from lifecycle.control import Actor, ControlRecord
 from lifecycle.errors import TropismError
 from lifecycle.events import LifecycleDiverged, RunLost
@@ -67,16 +68,19 @@ def mend_runs(place: Place) -> Iterator[str]:
 
 def mend_champion(place: Place, product: str, active: tuple[Run, ...]) -> Iterator[str]:
     """Finish a change of champion that nobody works on, or bring what disagrees after the control record."""
-    if busy_with(active, "release", product) or busy_with(active, "rollback", product):
-        return
     held, work = control.read(place.bucket, product), place.work(product)
+    looks = busy_with(active, "release", product)
+    if held.record.rollout is not None:  # its next look is scheduled, which is no work yet
+        looks = tuple(run for run in looks if run.state_type != "SCHEDULED")
+    if looks or busy_with(active, "rollback", product):
+        return
     left = unfinished_change(held.record, place.now)
     if left == "rolling_back" and held.record.release is not None:
         intent = held.record.release
         done = rollback.carry_out(work, Wish(intent.request, intent.reason), intent.to)
         yield f"{product}: finished the rollback to model {done.model_version}; pending: {_listed(done.pending)}."
     elif left == "moving":
-        finished = release.finish(work, held)
+        finished = finishing.finish(work, held)
         yield f"{product}: finished the change to model {finished.model_version}; pending: {_listed(finished.pending)}."
     else:
         for divergence in divergences(held.record, observe(work), place.now):
@@ -106,7 +110,7 @@ def _repair(place: Place, work: Work, record: ControlRecord, divergence: Diverge
     champion = record.champion
     version = champion.model_version if champion else None
     if divergence.what == "function_alias" and champion is not None:
-        rollback.move_traffic(work, str(champion.function_version))
+        move_traffic(work, str(champion.function_version))
     elif divergence.what == "model_alias":
         place.step("move model alias", project_champion, work.product, version)
     sentence = f"{divergence.what} was {divergence.found}, the control record says {divergence.expected}"

@@ -1,35 +1,32 @@
 """Roll back: give the traffic to a model that served before.
 
-Traffic first, records after: the target is proven in the serving runtime, the alias is moved, the endpoint is
-asked, and only then the control record, the ledger and the projections follow. It needs neither Prefect nor
-MLflow: `roll_back` is what the command line calls, and the flow is a thin coat around it.
+The target is proven in the serving runtime before anything moves. In the middle of a release the challenger is out,
+whatever the target; without one named, the champion has all the traffic again. It needs neither Prefect nor MLflow:
+`roll_back` is what the command line calls, and the flow is a thin coat around it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from prefect import flow
 from prefect.runtime import flow_run
 
-from flows.following import Followed, Work, append_decision, follow
+from flows.following import IN_A_HURRY, Followed, Work, follow
+from flows.traffic import change_champion, end_release, granted, move_traffic, note_intent
 from lifecycle import smoke
 from lifecycle.bundle import Bundle
-from lifecycle.control import Actor, Contender, ControlRecord
-from lifecycle.eligibility import Refused, choose_target, served, served_before
-from lifecycle.errors import BundleError, ConflictError, ReleaseError, TropismError
-from lifecycle.reversal import Wish, intend_roll_back
-from lifecycle.reversal import roll_back as decide
-from tasks import control, endpoint, function_versions, ledger
+from lifecycle.control import Actor, Contender, ControlRecord, version_of
+from lifecycle.eligibility import Refused, choose_target, served
+from lifecycle.errors import BundleError, ReleaseError
+from lifecycle.findings import Finding
+from lifecycle.ledger import Entry
+from lifecycle.reversal import Wish
+from lifecycle.stepping import Ending
+from tasks import control, function_versions, ledger
 from tasks.clients import settings
-from tasks.control import Held
-from tasks.packages import description_of
-from tasks.step import as_task, directly, note
-
-# An alias reaches every front end within seconds; ten of those and something is wrong.
-ANSWER_SECONDS = 30.0
-_TRIES = 5
+from tasks.step import as_task, directly
 
 
 @dataclass(frozen=True)
@@ -60,7 +57,7 @@ def roll_back(product: str, reason: str, *, to: str | None = None, actor: str = 
     Args:
         product: The product.
         reason: Why, for the ledger.
-        to: The model version to go back to; None is the previous one.
+        to: The model version to go back to; None is the previous one, or the champion in the middle of a release.
         actor: Who asks.
         request: Names this wish, so that calling again after a failure is not another step back.
 
@@ -70,52 +67,31 @@ def roll_back(product: str, reason: str, *, to: str | None = None, actor: str = 
         ConflictError: when somebody else changed the champion meanwhile.
 
     """
-    work = Work(directly, settings(), product, Actor(actor, datetime.now(UTC), cause="rollback"))
+    by = Actor(actor, datetime.now(UTC), cause="rollback")
+    work = Work(directly, settings(), product, by, waits=IN_A_HURRY)
     return carry_out(work, Wish(request, reason), to)
 
 
 def carry_out(work: Work, wish: Wish, to: str | None = None) -> RolledBack:
     """Go back, or finish the same wish where it was left."""
     held = work.step("read control record", control.read, work.bucket, work.product)
-    if _granted(held.record, wish) or ledger.find(work.bucket, work.product, wish.key) is not None:
+    entries = work.step("read ledger", ledger.entries, work.bucket, work.product)
+    if granted(held.record, wish) or any(wish.is_in(entry) for entry in entries):
         return _outcome(work, follow(work, held), wish)
     if held.record.release is not None and held.record.release.request == wish.request:
         to = held.record.release.to
-    target = _target(work, held.record, to)
+    target = _target(work, held.record, entries, to)
     work.step("prove target", prove, work, target)
-    if held.record.champion is not None and target.model_version == held.record.champion.model_version:
+    if target.model_version == version_of(held.record.champion):
+        if held.record.rollout is not None:
+            ending = Ending(wish.reason, (Finding.ABORTED,), wish.request)
+            return _outcome(work, end_release(work, held, ending), wish)
         move_traffic(work, str(target.function_version))
         return _outcome(work, follow(work, held), wish)
-    held = _note_intent(work, held, target, wish)
+    held = note_intent(work, held, target, wish)
     move_traffic(work, str(target.function_version))
-    held = work.step("change champion", _change, work, held, target, wish)
+    held = work.step("change champion", change_champion, work, held, target, wish)
     return _outcome(work, follow(work, held), wish)
-
-
-def take_back(work: Work, held: Held, reason: str) -> Followed:
-    """Undo the release that the record holds: traffic to what served before, then the record.
-
-    Before a first release nothing served; then the version without a bundle answers again, 503.
-    """
-    champion, previous = held.record.champion, held.record.previous
-    note("release.failed", product=work.product, model=champion.model_version if champion else None, reason=reason)
-    version = previous.function_version if previous else _bare(work)
-    if version is not None:
-        work.step("move alias back", endpoint.move_alias, work.function, version)
-    wish = Wish(f"failed/{held.record.revision}", reason)
-    return follow(work, work.step("change champion back", _change, work, held, previous, wish))
-
-
-def move_traffic(work: Work, function_version: str) -> None:
-    """Point the alias at a version and wait until the endpoint answers as it; else put the alias back and raise."""
-    before = work.step("move alias", endpoint.move_alias, work.function, function_version)
-    try:
-        work.step(
-            "read back", endpoint.await_answer, work.settings, work.product, function_version, seconds=ANSWER_SECONDS
-        )
-    except TropismError:
-        endpoint.move_alias(work.function, before.function_version)
-        raise
 
 
 def prove(work: Work, target: Contender) -> Bundle:
@@ -132,56 +108,11 @@ def prove(work: Work, target: Contender) -> Bundle:
     return bundle
 
 
-def _target(work: Work, record: ControlRecord, to: str | None) -> Contender:
-    known = served(ledger.entries(work.bucket, work.product))
-    found = choose_target(record, known, to)
+def _target(work: Work, record: ControlRecord, entries: tuple[Entry, ...], to: str | None) -> Contender:
+    found = choose_target(record, served(entries), to)
     if isinstance(found, Refused):
         raise ReleaseError(f"{work.product} was not rolled back.", detail=found.reason)
     return found
-
-
-def _note_intent(work: Work, held: Held, target: Contender, wish: Wish) -> Held:
-    """Write down what is about to happen; that it cannot be written must not keep a bad model serving."""
-    try:
-        return control.write(work.bucket, held, intend_roll_back(held.record, target, wish, work.by))
-    except TropismError as error:
-        note("intent.unwritten", product=work.product, error=str(error))
-        return held
-
-
-def _change(work: Work, held: Held, target: Contender | None, wish: Wish) -> Held:
-    """Write the target as champion, also over a record that merely moved on; another champion is a conflict."""
-    leaving = held.record.champion
-    for _ in range(_TRIES):
-        append_decision(replace(work, step=directly), held.record)
-        move = decide(held.record, target, wish, work.by, before=_before(work, target))
-        if move.verdict == "refused":
-            raise ReleaseError(f"{work.product} was not rolled back.", detail=move.reason)
-        try:
-            return control.write(work.bucket, held, move)
-        except ConflictError:
-            held = control.read(work.bucket, work.product)
-            if not _granted(held.record, wish) and held.record.champion != leaving:
-                raise
-    raise ConflictError(f"The control record of {work.product} is written by too many at once.")
-
-
-def _before(work: Work, target: Contender | None) -> Contender | None:
-    """Return what served before the target did, so that a further rollback goes further back."""
-    if target is None:
-        return None
-    entries = ledger.entries(work.bucket, work.product)
-    version = served_before(entries, target.model_version)
-    return served(entries).get(version) if version else None
-
-
-def _bare(work: Work) -> str | None:
-    found = function_versions.find(work.function, description_of(None))
-    return found.number if found else None
-
-
-def _granted(record: ControlRecord, wish: Wish) -> bool:
-    return record.decision is not None and record.decision.key == wish.key
 
 
 def _outcome(work: Work, followed: Followed, wish: Wish) -> RolledBack:

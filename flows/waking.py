@@ -11,7 +11,15 @@ from collections.abc import Iterator
 from flows.mending import Place
 from lifecycle.events import BatchLanded, ModelChallenged, RetrainRequested
 from lifecycle.lost import Run, busy_with
-from lifecycle.repair import WakeIngest, WakeTrain, is_covered, missed_deliveries, missed_release, missed_training
+from lifecycle.repair import (
+    WakeIngest,
+    WakeRelease,
+    WakeTrain,
+    is_covered,
+    missed_deliveries,
+    missed_release,
+    missed_training,
+)
 from tasks import claim, control, events, ledger, missed
 from tasks.snapshot import take_snapshot
 
@@ -43,17 +51,31 @@ def wake_train(place: Place, product: str, active: tuple[Run, ...]) -> Iterator[
 
 
 def wake_release(place: Place, product: str, active: tuple[Run, ...]) -> Iterator[str]:
-    """Tell again of a model that passed the gate and was never released; a stale comparison is made again."""
-    if busy_with(active, "release", product) or busy_with(active, "train", product):
-        return
+    """Tell again of a model whose release never began or stands still; a stale comparison is made again."""
     record = control.read(place.bucket, product).record
     wake = missed_release(record, ledger.entries(place.bucket, product), place.now)
+    if wake is None or _is_worked_on(wake, product, active):
+        return
     if isinstance(wake, WakeTrain):
         yield _ask(place, product, wake)
-    elif wake is not None:
-        event = ModelChallenged(product=product, version=wake.model_version, bundle=wake.bundle, attempt=wake.attempt)
-        place.step("tell again of a challenger", events.send, event)
-        yield f"{product}: told again (attempt {wake.attempt}) that model {wake.model_version} passed the gate."
+        return
+    event = ModelChallenged(product=product, version=wake.model_version, bundle=wake.bundle, attempt=wake.attempt)
+    place.step("tell again of a challenger", events.send, event)
+    why = "is overdue for a look" if wake.look else "passed the gate"
+    yield f"{product}: told again (attempt {wake.attempt}) that model {wake.model_version} {why}."
+
+
+def _is_worked_on(wake: WakeRelease | WakeTrain, product: str, active: tuple[Run, ...]) -> bool:
+    """Say whether a run is there that will do it: one at work on the product, or one waiting for its turn with it."""
+    releases = busy_with(active, "release", product)
+    if any(run.state_type != "SCHEDULED" for run in releases):
+        return True
+    if isinstance(wake, WakeRelease) and any(
+        run.parameters.get("model_version") == wake.model_version for run in releases
+    ):
+        return True
+    looks = isinstance(wake, WakeRelease) and wake.look
+    return not looks and bool(busy_with(active, "train", product))
 
 
 def _ask(place: Place, product: str, wake: WakeTrain) -> str:

@@ -1,17 +1,20 @@
 """Which model may take a product's traffic, and which one it may go back to. Pure.
 
-A release moves all traffic at once. Nothing here looks at how good a model is; that was decided when it was
-challenged, and the verdict comes along.
+Nothing here looks at how good a model is; that was decided when it was challenged, and the verdict comes along. How
+traffic moves to it is `lifecycle/rollout.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 from lifecycle.control import Contender, ControlRecord, may_promote, promotion_key
 from lifecycle.ledger import Decision
+from lifecycle.stepping import gives_way
 
+Ended = Literal["promoted", "taken_back"]
 PASSED = "promote"
 _MOVES = ("promote", "roll_back")
 
@@ -36,11 +39,12 @@ class Refused:
     reason: str
 
 
-def may_release(record: ControlRecord, candidate: Candidate, *, promoted_before: bool) -> Refused | None:
+def may_release(record: ControlRecord, candidate: Candidate, *, ended: Ended | None) -> Refused | None:
     """Say why a model may not be released, before anything is built for it; None when it may.
 
-    A model that is the champion already may: releasing it again finishes what was left. `promoted_before`:
-    the ledger holds its promotion.
+    A model that is the champion already may: releasing it again finishes what was left. Another model's release
+    under way refuses nothing here; `waits_for` says whether it gives way. `ended`: how the ledger has a release of
+    this model end before.
     """
     version, champion = candidate.model_version, record.champion
     if candidate.verdict != PASSED:
@@ -48,11 +52,9 @@ def may_release(record: ControlRecord, candidate: Candidate, *, promoted_before:
         return Refused("not_passed", f"Model {version} did not pass the promotion gate. {found}")
     if champion is not None and champion.model_version == version:
         return _same(champion, candidate)
-    if promoted_before:
-        return Refused(
-            "released_before", f"Model {version} was released before and replaced; going back is a rollback."
-        )
-    refused = may_promote(record, version)
+    if ended is not None:
+        return _released_before(version) if ended == "promoted" else _taken_back_before(version)
+    refused = may_promote(record.model_copy(update={"challenger": None, "rollout": None, "weight": 0.0}), version)
     if refused is not None:
         return Refused(refused.code, refused.reason)
     serving = champion.model_version if champion else None
@@ -62,9 +64,23 @@ def may_release(record: ControlRecord, candidate: Candidate, *, promoted_before:
     return None
 
 
+def waits_for(record: ControlRecord, candidate: Candidate) -> Refused | None:
+    """Say why a model has to wait for another one's release; None when there is none, or it gives way."""
+    other, rollout = record.challenger, record.rollout
+    if other is None or rollout is None:
+        return None
+    if int(candidate.model_version) < int(other.model_version):
+        found = f"Model {other.model_version}, which is newer, is under release."
+        return Refused("older_than_challenger", found)
+    if gives_way(rollout):
+        return None
+    found = f"Model {other.model_version} is under release with {record.weight:.0%} of the requests."
+    return Refused("another_under_release", f"{found} Model {candidate.model_version} waits for its end.")
+
+
 def is_behind(refused: Refused) -> bool:
     """Say whether a refusal only means that the world went on: a repeated or late event, nothing to worry about."""
-    return refused.code in ("released_before", "older_than_champion")
+    return refused.code in ("released_before", "taken_back_before", "older_than_champion", "older_than_challenger")
 
 
 def served(decisions: Iterable[Decision]) -> dict[str, Contender]:
@@ -91,7 +107,7 @@ def served_before(decisions: Iterable[Decision], model_version: str) -> str | No
 
 
 def choose_target(record: ControlRecord, known: dict[str, Contender], to: str | None) -> Contender | Refused:
-    """Return the model to go back to: the one named, or the previous one.
+    """Return the model to go back to: the one named; the champion in the middle of a release; or the previous one.
 
     Args:
         record: What serves now.
@@ -101,6 +117,8 @@ def choose_target(record: ControlRecord, known: dict[str, Contender], to: str | 
     champion = record.champion
     if champion is None:
         return Refused("no_champion", f"Product {record.product} serves no model, so there is nothing to go back from.")
+    if to is None and record.rollout is not None:
+        return champion
     if to is None and record.previous is None:
         return Refused("no_previous", f"Nothing served before model {champion.model_version}. {_choices(known)}")
     if to is None and record.previous is not None:
@@ -109,6 +127,15 @@ def choose_target(record: ControlRecord, known: dict[str, Contender], to: str | 
     if target is None:
         return Refused("never_served", f"Model {to} never served {record.product}. {_choices(known)}")
     return target
+
+
+def _released_before(version: str) -> Refused:
+    return Refused("released_before", f"Model {version} was released before and replaced; going back is a rollback.")
+
+
+def _taken_back_before(version: str) -> Refused:
+    found = "The next training makes another one."
+    return Refused("taken_back_before", f"The release of model {version} was taken back. {found}")
 
 
 def _same(champion: Contender, candidate: Candidate) -> Refused | None:

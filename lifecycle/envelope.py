@@ -27,6 +27,8 @@ class EventName(StrEnum):
     BATCH_QUARANTINED = "batch.quarantined"
     MODEL_CHALLENGED = "model.challenged"
     MODEL_REFUSED = "model.refused"
+    RELEASE_ADVANCED = "release.advanced"
+    RELEASE_HELD = "release.held"
     RELEASE_PROMOTED = "release.promoted"
     RELEASE_ROLLED_BACK = "release.rolled_back"
     RETRAIN_REQUESTED = "retrain.requested"

@@ -2,13 +2,13 @@
 
 An event only wakes somebody; whoever is woken reads the control record and the ledger to learn what to do.
 Standard library only, because the bridge function starts with nothing else. The common part is
-`lifecycle/envelope.py`; how AWS spells its messages is `lifecycle/messages.py`.
+`lifecycle/envelope.py`, the events about models are `lifecycle/model_events.py`; how AWS spells its messages is
+`lifecycle/messages.py`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 from uuid import UUID, uuid5
 
 from lifecycle.envelope import (
@@ -18,10 +18,17 @@ from lifecycle.envelope import (
     JsonValue,
     batch_resource,
     delivery_id,
-    model_resource,
 )
 from lifecycle.keys import is_marker, product_of
 from lifecycle.messages import Ended, Ignored, ObjectCreated, Refused, read
+from lifecycle.model_events import (
+    ModelChallenged,
+    ModelRefused,
+    ReleaseAdvanced,
+    ReleaseHeld,
+    ReleasePromoted,
+    ReleaseRolledBack,
+)
 
 __all__ = [
     "NAMESPACE",
@@ -37,6 +44,8 @@ __all__ = [
     "ModelChallenged",
     "ModelRefused",
     "Refused",
+    "ReleaseAdvanced",
+    "ReleaseHeld",
     "ReleasePromoted",
     "ReleaseRolledBack",
     "RetrainRequested",
@@ -106,64 +115,6 @@ class BatchQuarantined(_AboutBatch):
 
     name = EventName.BATCH_QUARANTINED
     reasons: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class _AboutModel(Event):
-    """Something became of a model version."""
-
-    identified_by: ClassVar[tuple[str, ...]] = ("version",)
-    version: str
-    bundle: str
-
-    @property
-    def resource(self) -> str:
-        """Return the model version."""
-        return model_resource(self.product or "none", self.version)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelChallenged(_AboutModel):
-    """A challenger passed the promotion gate. Wakes `release`."""
-
-    name = EventName.MODEL_CHALLENGED
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelRefused(Event):
-    """A candidate did not pass the promotion gate; `outcome` is the verdict, such as no_change or undecidable."""
-
-    name = EventName.MODEL_REFUSED
-    identified_by = ("mlflow_run",)
-    mlflow_run: str
-    version: str | None
-    outcome: str
-    reasons: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Moved(_AboutModel):
-    """The traffic went to another version; `ledger_seq` numbers the decision, since a version may return."""
-
-    identified_by = ("version", "ledger_seq")
-    previous: str | None
-    reason: str
-    actor: str
-    ledger_seq: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReleasePromoted(_Moved):
-    """`version` answers now; `previous` answered before."""
-
-    name = EventName.RELEASE_PROMOTED
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReleaseRolledBack(_Moved):
-    """`version` answers again; `previous` was taken out of the traffic."""
-
-    name = EventName.RELEASE_ROLLED_BACK
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,14 +12,16 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from lifecycle.batch import shown
-from lifecycle.control import ControlRecord, promotion_key
+from lifecycle.control import ControlRecord, promotion_key, version_of
 from lifecycle.keys import is_marker
 from lifecycle.ledger import Decision
+from lifecycle.stepping import gives_way, taken_back_key, waits_for_approval
 
 # An event becomes a run within a second, a cold run begins within ten: what waits longer was missed.
 GRACE = timedelta(seconds=20)
 # A change of champion takes seconds; a run that still works on it is looked for besides.
 UNSETTLED = timedelta(seconds=30)
+_ATTEMPTS_A_LOOK = 1000  # `attempts` doubles its wait each time, so no look ever has that many
 
 
 @dataclass(frozen=True)
@@ -53,11 +55,12 @@ class WakeTrain:
 
 @dataclass(frozen=True)
 class WakeRelease:
-    """Tell again that a model passed the gate."""
+    """Tell again that a model passed the gate. `look`: its release is under way and overdue."""
 
     model_version: str
     bundle: str
     attempt: int
+    look: bool = False
 
 
 @dataclass(frozen=True)
@@ -130,16 +133,25 @@ def missed_training(
 
 
 def missed_release(record: ControlRecord, entries: Sequence[Decision], now: datetime) -> WakeRelease | WakeTrain | None:
-    """Return what to do about the newest model that passed the gate and was never released.
+    """Return what to do about the newest model that passed the gate and whose release never began, or stands still.
 
-    One that was compared with a model that no longer serves has to be compared again.
+    One that was compared with a model that no longer serves has to be compared again. While another model is under
+    release it waits, unless nothing is learned of that one.
     """
     passed = [entry for entry in entries if entry.action == "challenge" and entry.evidence.get("verdict") == "promote"]
-    if not passed or record.frozen or record.release is not None:
+    newest = passed[-1] if passed else None
+    if record.release is not None:
         return None
-    newest = passed[-1]
-    serving = record.champion.model_version if record.champion else None
-    if newest.to is None or now - newest.at < GRACE or promotion_key(newest.to) in {entry.key for entry in entries}:
+    if record.frozen or (record.rollout is not None and not _gives_way_to(record, newest)):
+        return _missed_look(record, now)
+    return _missed_beginning(record, newest, entries, now) if newest is not None else None
+
+
+def _missed_beginning(
+    record: ControlRecord, newest: Decision, entries: Sequence[Decision], now: datetime
+) -> WakeRelease | WakeTrain | None:
+    serving = version_of(record.champion)
+    if newest.to is None or now - newest.at < GRACE or _has_ended(newest, entries):
         return None
     if serving is not None and int(newest.to) <= int(serving):
         return None
@@ -152,6 +164,33 @@ def missed_release(record: ControlRecord, entries: Sequence[Decision], now: date
     return WakeTrain("stale_comparison", f"{newest.to}/{serving or 'none'}", times)
 
 
+def _missed_look(record: ControlRecord, now: datetime) -> WakeRelease | None:
+    """Wake a release whose next look is overdue. One that waits for a person, or for the thaw to begin, is not."""
+    rollout, challenger = record.rollout, record.challenger
+    if rollout is None or challenger is None or waits_for_approval(rollout):
+        return None
+    late = now - rollout.next_tick
+    if late < GRACE or (record.frozen and not rollout.windows):
+        return None
+    # Each look has attempts of its own: the same number again would be taken for a repeat of an earlier look's.
+    attempt = _ATTEMPTS_A_LOOK * (rollout.ticks + 1) + attempts(late)
+    return WakeRelease(challenger.model_version, challenger.bundle, attempt, look=True)
+
+
+def _gives_way_to(record: ControlRecord, newest: Decision | None) -> bool:
+    if newest is None or newest.to is None or record.challenger is None or record.rollout is None:
+        return False
+    newer = int(newest.to) > int(record.challenger.model_version)
+    return newer and newest.from_ == version_of(record.champion) and gives_way(record.rollout)
+
+
+def _has_ended(newest: Decision, entries: Sequence[Decision]) -> bool:
+    """Say whether the ledger has a release of the model end, one way or the other."""
+    version = str(newest.to)
+    ends = {promotion_key(version), taken_back_key(version, str(newest.evidence.get("bundle")))}
+    return any(entry.key in ends for entry in entries)
+
+
 def unfinished_change(record: ControlRecord, now: datetime) -> Literal["moving", "rolling_back"] | None:
     """Say which kind of change of champion was left half done, or None."""
     if record.release is None or record.updated_at is None or now - record.updated_at < UNSETTLED:
@@ -160,11 +199,14 @@ def unfinished_change(record: ControlRecord, now: datetime) -> Literal["moving",
 
 
 def divergences(record: ControlRecord, observed: Observed, now: datetime) -> tuple[Divergence, ...]:
-    """Compare what serves with the control record. A record whose change is under way is not compared."""
+    """Compare what serves with the control record. A record whose change is under way is not compared.
+
+    While a challenger has traffic, the alias is the release's business: it takes back what somebody else moved.
+    """
     champion, found = record.champion, []
     if record.release is not None:
         return ()
-    if champion is not None:
+    if champion is not None and record.weight == 0:
         alias = observed.alias_version if not observed.mixed else f"{observed.alias_version} and others"
         if alias != champion.function_version:
             occasion = observed.alias_revision or f"{now:%Y-%m-%dT%H}"

@@ -20,6 +20,8 @@ from lifecycle.control import (
     refused,
     version_of,
 )
+from lifecycle.ledger import Decision
+from lifecycle.stepping import WATCHED
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,10 @@ class Wish:
     def key(self) -> str:
         """Return the ledger key of the rollback."""
         return f"roll_back/{self.request}"
+
+    def is_in(self, decision: Decision) -> bool:
+        """Say whether a ledger entry is this wish, granted: a rollback, or a release that was taken back for it."""
+        return decision.key == self.key or decision.evidence.get("request") == self.request
 
 
 def intend_roll_back(record: ControlRecord, target: Contender, wish: Wish, by: Actor) -> Move:
@@ -66,7 +72,9 @@ def roll_back(
     if target is not None and target.function_version is None:
         return refused(record, "not_published", f"Model {target.model_version} was never published.")
     again = target.model_copy(update={"since": by.now, "reason": wish.reason}) if target is not None else None
-    deed = Deed("roll_back", wish.key, wish.reason, version_of(champion), again)
+    out = record.challenger
+    also = {"challenger_out": out.model_version, WATCHED: out.function_version} if out is not None else {}
+    deed = Deed("roll_back", wish.key, wish.reason, version_of(champion), again, also)
     return moved(
         record,
         by,

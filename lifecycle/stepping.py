@@ -29,10 +29,14 @@ from lifecycle.control import (
     version_of,
 )
 from lifecycle.evidence import Evidence
+from lifecycle.findings import GIVES_WAY, Finding
 from lifecycle.ledger import Scalar
 from lifecycle.release_plan import ReleasePlan
 from lifecycle.rollout import Progress
 
+# In the ledger entry that ends a release: the function version whose alarms the guard heard until then.
+WATCHED = "watched_function_version"
+_WAITS = Reason(Finding.WAITS_FOR_APPROVAL, None, "nobody's approval", "a person's, who is not the trainer")
 State = Literal["waiting", "moving", "baking", "held", "rolling_back"]
 
 
@@ -43,6 +47,15 @@ class Judged:
     evidence: Evidence
     counted_until: AwareDatetime
     reasons: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True)
+class Ending:
+    """Why a release ends without a promotion. `request` names a person's wish, so that a repeat of it is known."""
+
+    reason: str
+    codes: tuple[str, ...]
+    request: str = ""
 
 
 def release_key(contender: Contender) -> str:
@@ -67,7 +80,12 @@ def begin(record: ControlRecord, contender: Contender, plan: ReleasePlan, by: Ac
     if contender.function_version is None:
         return refused(record, "not_published", f"Model {contender.model_version} has no function version yet.")
     rollout = Rollout(
-        plan=plan, progress=Progress(since=by.now), counted_until=by.now, settled=True, next_tick=by.now + plan.tick
+        plan=plan,
+        progress=Progress(since=by.now),
+        counted_until=by.now,
+        settled=True,
+        next_tick=by.now,
+        reasons=(_WAITS,) if plan.approval == "required" else (),
     )
     return moved(record, by, "begun", contender.reason, challenger=contender, rollout=rollout, weight=0.0)
 
@@ -129,7 +147,7 @@ def hold(record: ControlRecord, judged: Judged, by: Actor) -> Move:
     return moved(record, by, "held", " ".join(map(str, judged.reasons)), rollout=held)
 
 
-def take_back(record: ControlRecord, reason: str, by: Actor, *, codes: tuple[str, ...]) -> Move:
+def take_back(record: ControlRecord, ending: Ending, by: Actor) -> Move:
     """End a release: the challenger is out and the champion has all the requests. Without one, nothing changes."""
     if record.rollout is None or record.challenger is None:
         return Move("unchanged", record, "taken_back", "No model is under release.")
@@ -138,16 +156,17 @@ def take_back(record: ControlRecord, reason: str, by: Actor, *, codes: tuple[str
         "weight": 0.0,
         "step": record.rollout.progress.step,
         "weight_before": record.weight,
-        "codes": ",".join(codes),
-        "taken_back_function_version": challenger.function_version,
+        "codes": ",".join(ending.codes),
+        WATCHED: challenger.function_version,
+        "request": ending.request or None,
     }
     key = taken_back_key(challenger.model_version, challenger.bundle)
-    deed = Deed("take_back", key, reason, challenger.model_version, champion, also)
+    deed = Deed("take_back", key, ending.reason, challenger.model_version, champion, also)
     return moved(
         record,
         by,
         "taken_back",
-        reason,
+        ending.reason,
         challenger=None,
         rollout=None,
         weight=0.0,
@@ -161,6 +180,7 @@ def done(record: ControlRecord, judged: Judged, by: Actor) -> Move:
     rollout, challenger = _under_release(record)
     served = sum(one.challenger.requests or 0 for one in judged.evidence.steps)
     also: dict[str, Scalar] = {"weight": 1.0, "steps": len(rollout.windows), "requests": served}
+    also[WATCHED] = challenger.function_version
     return promote(record, challenger.model_copy(update={"since": by.now}), by, also=also)
 
 
@@ -175,12 +195,29 @@ def state_of(record: ControlRecord) -> State | None:
         return "waiting"
     if not rollout.windows or not rollout.settled:
         return "moving"
-    return "held" if any(reason.code != "BAKING" for reason in rollout.reasons) else "baking"
+    return "held" if any(reason.code != Finding.BAKING for reason in rollout.reasons) else "baking"
 
 
 def waits_for_approval(rollout: Rollout) -> bool:
     """Say whether a person has to let it begin."""
     return rollout.plan.approval == "required" and not rollout.approved_by and not rollout.windows and rollout.settled
+
+
+def gives_way(rollout: Rollout) -> bool:
+    """Say whether a newer challenger may take the place: nothing is learned, and nobody holds it there on purpose."""
+    codes = {reason.code for reason in rollout.reasons}
+    return bool(codes) and codes <= GIVES_WAY and not rollout.progress.held
+
+
+def with_replayed(evidence: Evidence, step: int, replayed: int, failed: int) -> Evidence:
+    """Return the evidence with requests noted that were replayed at a step, and failed; they are in no arm."""
+    steps = tuple(
+        one.model_copy(update={"replayed": one.replayed + replayed, "replay_failed": one.replay_failed + failed})
+        if one.step == step
+        else one
+        for one in evidence.steps
+    )
+    return evidence.model_copy(update={"steps": steps})
 
 
 def closed(windows: tuple[Window, ...], by: Actor) -> tuple[Window, ...]:

@@ -8,7 +8,7 @@ from typing import Any, ParamSpec, TypeVar
 import httpx
 import pytest
 
-from flows import release, rollback
+from flows import finishing, release, rollback, traffic
 from lifecycle.errors import BundleError, ConflictError, ReleaseError, ServiceError
 from lifecycle.reversal import Wish
 from lifecycle.smoke import request
@@ -134,7 +134,7 @@ def test_a_bundle_altered_in_the_registry_is_refused(settled: House, bundles: Ma
 def test_a_model_that_does_not_answer_after_the_move_gives_the_traffic_back(
     two: House, bundles: Made, listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rollback, "ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr(traffic, "ANSWER_SECONDS", 0.5)
     version = register(two, bundles(3, two.product), champion="2")
 
     def pulled(name: str, do: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -152,7 +152,7 @@ def test_a_model_that_does_not_answer_after_the_move_gives_the_traffic_back(
 def test_a_first_model_that_does_not_answer_leaves_an_endpoint_that_says_no_model_serves(
     house: House, bundles: Made, listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rollback, "ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr(traffic, "ANSWER_SECONDS", 0.5)
     register(house, bundles(1, house.product), champion=None)
 
     def pulled(name: str, do: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -313,7 +313,7 @@ def test_a_rollback_needs_neither_the_registry_nor_prefect_and_says_what_is_pend
     assert (done.model_version, done.pending) == ("1", ("model_alias", "event"))
     found = everything(two)
     assert (found["endpoint"], found["registry"], found["under_way"]) == ("1", "2", True)
-    assert release.finish(work(two), control.read(two.bucket, two.product)).pending == ()
+    assert finishing.finish(work(two), control.read(two.bucket, two.product)).pending == ()
     assert everything(two) == serving("1", None, FIRST, SECOND, ("roll_back", "2", "1"))
 
 

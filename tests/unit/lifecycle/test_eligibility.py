@@ -3,10 +3,22 @@ from datetime import UTC, datetime
 
 import pytest
 
+from lifecycle.batch import Reason
 from lifecycle.control import Actor, Contender, ControlRecord, empty, promote, settle
-from lifecycle.eligibility import Candidate, Refused, choose_target, is_behind, may_release, served, served_before
+from lifecycle.eligibility import (
+    Candidate,
+    Refused,
+    choose_target,
+    is_behind,
+    may_release,
+    served,
+    served_before,
+    waits_for,
+)
 from lifecycle.ledger import Decision
+from lifecycle.release_plan import ReleasePlan
 from lifecycle.reversal import Wish, roll_back
+from lifecycle.stepping import begin
 
 BY = Actor("test", datetime(2026, 3, 1, tzinfo=UTC), cause="model.challenged")
 
@@ -42,14 +54,14 @@ def history(*versions: str) -> tuple[ControlRecord, list[Decision]]:
 
 
 def test_the_first_model_may_be_released() -> None:
-    assert may_release(empty("flights"), candidate("1", None), promoted_before=False) is None
+    assert may_release(empty("flights"), candidate("1", None), ended=None) is None
 
 
 def test_a_better_model_may_be_released_and_released_again_to_finish() -> None:
     record, _ = history("1")
-    assert may_release(record, candidate("2", "1"), promoted_before=False) is None
+    assert may_release(record, candidate("2", "1"), ended=None) is None
     record, _ = history("1", "2")
-    assert may_release(record, candidate("2", "1"), promoted_before=True) is None
+    assert may_release(record, candidate("2", "1"), ended="promoted") is None
 
 
 @pytest.mark.parametrize(
@@ -69,7 +81,7 @@ def test_a_better_model_may_be_released_and_released_again_to_finish() -> None:
 def test_a_model_that_may_not_be_released_says_why(
     *, serving: tuple[str, ...], wanted: Candidate, before: bool, code: str, behind: bool
 ) -> None:
-    refused = may_release(history(*serving)[0], wanted, promoted_before=before)
+    refused = may_release(history(*serving)[0], wanted, ended="promoted" if before else None)
     assert refused is not None
     assert (refused.code, is_behind(refused)) == (code, behind)
 
@@ -77,16 +89,16 @@ def test_a_model_that_may_not_be_released_says_why(
 def test_a_model_that_was_rolled_back_is_not_released_again() -> None:
     record, _ = history("1", "2")
     record = roll_back(record, contender("1"), Wish("wish-1", "slow"), BY).record
-    refused = may_release(record, candidate("2", "1"), promoted_before=True)
+    refused = may_release(record, candidate("2", "1"), ended="promoted")
     assert refused is not None
     assert refused.code == "released_before"
 
 
 def test_a_frozen_product_and_one_whose_release_is_under_way_take_no_other_model() -> None:
     record, _ = history("1")
-    frozen = may_release(record.model_copy(update={"frozen": True}), candidate("2", "1"), promoted_before=False)
+    frozen = may_release(record.model_copy(update={"frozen": True}), candidate("2", "1"), ended=None)
     moving = promote(record, contender("2"), BY).record
-    busy = may_release(moving, candidate("3", "2"), promoted_before=False)
+    busy = may_release(moving, candidate("3", "2"), ended=None)
     assert [item.code for item in (frozen, busy) if item] == ["frozen", "release_under_way"]
 
 
@@ -122,3 +134,58 @@ def test_a_rollback_is_remembered_like_a_promotion() -> None:
     assert (back.record.decision.from_, back.record.decision.to) == ("2", "1")
     again = served([*decisions, back.record.decision])["1"]
     assert (again.reason, again.bundle, again.function_version) == ("slow", digest("1"), "11")
+
+
+def under_release(version: str, *reasons: str, held: bool = False) -> ControlRecord:
+    """Model 1 serves and another one is under release, which waits for the given reasons."""
+    record, _ = history("1")
+    contender = Contender(
+        model_version=version, bundle="c" * 64, function_version="9", mlflow_run="run", since=BY.now, reason="better"
+    )
+    begun = begin(record, contender, ReleasePlan(), BY).record
+    assert begun.rollout is not None
+    progress = begun.rollout.progress.model_copy(update={"held": held})
+    found = tuple(Reason(code, None, "", "") for code in reasons)
+    return begun.model_copy(
+        update={"rollout": begun.rollout.model_copy(update={"reasons": found, "progress": progress})}
+    )
+
+
+@pytest.mark.parametrize(
+    ("reasons", "held", "waits"),
+    [
+        (("NO_TRAFFIC",), False, None),
+        (("SCORES_SHIFTED", "ACTIONS_SHIFTED"), False, None),
+        (("WAITS_FOR_APPROVAL",), False, None),
+        (("NO_TRAFFIC",), True, "another_under_release"),
+        (("NO_TRAFFIC", "BAKING"), False, "another_under_release"),
+        (("TOO_FEW_REQUESTS",), False, "another_under_release"),
+        (("SCORES_SHIFTED", "FROZEN"), False, "another_under_release"),
+        ((), False, "another_under_release"),
+    ],
+)
+def test_a_newer_model_waits_unless_nothing_is_learned_of_the_one_under_release(
+    reasons: tuple[str, ...],
+    held: bool,  # noqa: FBT001
+    waits: str | None,
+) -> None:
+    found = waits_for(under_release("2", *reasons, held=held), candidate("3", "1"))
+    assert (found.code if found else None) == waits
+
+
+def test_an_older_model_is_behind_the_one_under_release() -> None:
+    found = waits_for(under_release("3", "NO_TRAFFIC"), candidate("2", "1"))
+    assert found is not None
+    assert is_behind(found)
+
+
+def test_a_model_that_was_taken_back_is_not_released_again() -> None:
+    record, _ = history("1")
+    found = may_release(record, candidate("2", "1"), ended="taken_back")
+    assert found is not None
+    assert (found.code, is_behind(found)) == ("taken_back_before", True)
+
+
+def test_in_the_middle_of_a_release_going_back_is_to_the_champion() -> None:
+    record = under_release("2", "NO_TRAFFIC")
+    assert choose_target(record, {}, None) == record.champion

@@ -1,0 +1,119 @@
+"""One look at a release: what both models answered since, and where the alias points. Not a flow.
+
+It decides nothing. What could not be counted is a doubt, which holds, and never an answer.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from flows.following import Work
+from lifecycle.batch import Reason
+from lifecycle.control import Contender, ControlRecord, Rollout
+from lifecycle.errors import TropismError
+from lifecycle.findings import Finding
+from lifecycle.stepping import Judged, with_replayed
+from tasks import endpoint, evidence, replay
+from tasks.step import note
+from tasks.traffic import Split, split_of
+
+_FROZEN = Reason(Finding.FROZEN, None, "the product is frozen", "nothing that stops it: `tropism unfreeze`")
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was found: counts, doubts from outside them, and, when the alias is not as recorded, how it is."""
+
+    judged: Judged
+    doubts: tuple[Reason, ...]
+    displaced: Reason | None
+
+
+@dataclass(frozen=True)
+class Under:
+    """The parts of a record that holds a release, known to be there."""
+
+    rollout: Rollout
+    challenger: Contender
+    champion: Contender
+    weight: float
+    frozen: bool
+
+    @property
+    def split(self) -> Split:
+        """How the alias has to be."""
+        return split_of(str(self.champion.function_version), str(self.challenger.function_version), self.weight)
+
+
+def under(record: ControlRecord) -> Under | None:
+    """Return the release that a record holds, or None."""
+    if record.rollout is None or record.challenger is None or record.champion is None:
+        return None
+    return Under(record.rollout, record.challenger, record.champion, record.weight, record.frozen)
+
+
+def look(work: Work, found: Under) -> Look:
+    """Count what was answered since the last look, and see where the alias points."""
+    doubts = (_FROZEN,) if found.frozen else ()
+    judged = Judged(found.rollout.evidence, found.rollout.counted_until)
+    try:
+        counted = work.step(
+            "count evidence",
+            evidence.count,
+            work.settings,
+            work.product,
+            work.function,
+            found.rollout,
+            found.champion,
+            found.challenger,
+            work.clock(),
+        )
+        judged = Judged(counted.evidence, counted.counted_until)
+    except TropismError as error:
+        note("evidence.unknown", level=logging.WARNING, product=work.product, error=str(error))
+        expected = "the counts of both arms"
+        doubts = (*doubts, Reason(Finding.METRIC_MISSING, None, f"nothing could be counted: {error.summary}", expected))
+    return Look(judged, doubts, displaced(work, found))
+
+
+def displaced(work: Work, found: Under) -> Reason | None:
+    """Say how the alias differs from the record, or None. Somebody else moved it then, the guard or a person."""
+    state = work.step("read alias", endpoint.alias, work.function)
+    if state is not None and found.split.is_in(state):
+        return None
+    expected = f"{found.weight:.0%} to version {found.challenger.function_version}"
+    return Reason(Finding.TRAFFIC_MOVED, None, shown(state), expected)
+
+
+def shown(state: endpoint.AliasState | None) -> str:
+    """Say in words where an alias points."""
+    if state is None:
+        return "no alias"
+    others = [f"{weight:.0%} to version {version}" for version, weight in state.extra.items()]
+    return ", ".join([f"version {state.function_version}", *others])
+
+
+def replayed(work: Work, found: Under, judged: Judged) -> Judged:
+    """Replay logged requests through the challenger, since nobody asks anything; they are never counted as live."""
+    try:
+        version = str(found.challenger.function_version)
+        sent = work.step("replay requests", replay.replay, work.settings, work.product, version, work.clock())
+    except TropismError as error:
+        note("replay.failed", level=logging.WARNING, product=work.product, error=str(error))
+        return judged
+    note("requests.replayed", product=work.product, version=version, requests=sent.requests, failed=sent.failed)
+    evidence_now = with_replayed(judged.evidence, found.rollout.progress.step, sent.requests, sent.failed)
+    return Judged(evidence_now, judged.counted_until, judged.reasons)
+
+
+def requests_per_hour(work: Work) -> float | None:
+    """Return how many live requests came in the last hour; None when it is not known, which is not zero."""
+    try:
+        rate: float | None = work.step(
+            "measure traffic", evidence.requests_per_hour, work.settings, work.product, work.function, work.clock()
+        )
+    except TropismError as error:
+        note("traffic.unknown", level=logging.WARNING, product=work.product, error=str(error))
+        return None
+    return rate
