@@ -2,15 +2,16 @@
 
 Events only wake; what they failed to wake is found here by what lies in the bucket, the ledger, the control record
 and Prefect. Lost runs come first, then each product: a change of champion left half done, records that disagree,
-deliveries and models nobody worked on. One part that fails keeps no other from its work. Decisions are
-`lifecycle/lost.py` and `lifecycle/repair.py`; everything here may be repeated, by two sweeps at once as well.
+deliveries and models nobody worked on, function versions nobody needs. One part that fails keeps no other from its
+work. Decisions are `lifecycle/lost.py`, `lifecycle/repair.py` and `lifecycle/pruning.py`; everything here may be
+repeated, by two sweeps at once as well.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -23,7 +24,7 @@ from flows.mending import Place
 from lifecycle import spec
 from lifecycle.errors import ServiceError, TropismError
 from lifecycle.lost import Run
-from tasks import runs
+from tasks import pruning, runs
 from tasks.clients import settings
 from tasks.step import as_task, note
 
@@ -113,3 +114,14 @@ def _sweep_product(place: Place, diary: _Diary, product: str, active: tuple[Run,
     diary.look(f"{product}: deliveries", lambda: waking.wake_ingest(place, product, working))
     diary.look(f"{product}: training", lambda: waking.wake_train(place, product, working))
     diary.look(f"{product}: release", lambda: waking.wake_release(place, product, working))
+    diary.look(f"{product}: old versions", lambda: _forget(place, product))
+
+
+def _forget(place: Place, product: str) -> Iterator[str]:
+    """Delete old function versions; without a `product.yaml` nothing says how many stay, and all do."""
+    if product not in spec.names(place.settings.products):
+        return
+    plan = spec.load(place.settings.products, product).release
+    for one in pruning.prune(place.settings, product, plan, place.now):
+        note("version.deleted", product=product, function_version=one.number, reason=one.reason)
+        yield f"{product}: function version {one.number} is deleted, {one.reason}."

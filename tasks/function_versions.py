@@ -1,6 +1,7 @@
 """Published versions of a product's predict function: publish one, find one, look inside, ask it something.
 
-A version never changes, so nothing here moves traffic; that is `tasks/endpoint.py`. Old versions are kept.
+A version never changes, so nothing here moves traffic; that is `tasks/endpoint.py`. Which old ones may be deleted is
+`lifecycle/pruning.py`.
 """
 
 from __future__ import annotations
@@ -99,6 +100,24 @@ def published(function: str) -> Iterator[FunctionVersion]:
                     yield FunctionVersion(item["Version"], item.get("Description", ""), item["CodeSha256"])
     except lambda_client().exceptions.ResourceNotFoundException:
         return
+
+
+def delete_version(function: str, number: str) -> bool:
+    """Delete a published version; False when it is gone already, or an alias sends requests to it and Lambda refuses.
+
+    Its code stays in the bucket. Raises ValueError for anything but a version's number: without one, Lambda would
+    delete the function.
+    """
+    if not number.isdecimal():
+        raise ValueError(f"{number!r} is no version of {function}; expected a number")
+    try:
+        lambda_client().delete_function(FunctionName=function, Qualifier=number)
+    except (
+        lambda_client().exceptions.ResourceNotFoundException,
+        lambda_client().exceptions.ResourceConflictException,
+    ):
+        return False
+    return True
 
 
 def bundle_of(bucket: str, function: str, number: str) -> Bundle:

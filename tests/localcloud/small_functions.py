@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 Clients = Callable[[str], Any]
+SOON = {"Delay": 0.1, "MaxAttempts": 300}
 
 
 def zipped(source: str) -> bytes:
@@ -34,9 +35,9 @@ def function(clients: Clients, *sources: str, timeout: int = 10, name: str | Non
         Code={"ZipFile": zipped(sources[0])},
     )
     for number, source in enumerate(sources, 1):
-        functions.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1})
+        functions.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig=SOON)
         if number > 1:
             functions.update_function_code(FunctionName=name, ZipFile=zipped(source))
-            functions.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1})
+            functions.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig=SOON)
         functions.publish_version(FunctionName=name)
     return name
