@@ -11,11 +11,14 @@ from flows.following import Work
 from lifecycle import smoke
 from lifecycle.bundle import MANIFEST, Bundle
 from lifecycle.challenge import Challenge
+from lifecycle.control import Contender
 from lifecycle.eligibility import Candidate
 from lifecycle.errors import BundleError, ReleaseError
 from lifecycle.manifest import Release
+from lifecycle.serving import description
+from lifecycle.spec import Product
 from tasks import endpoint, function_versions, moulds, registry
-from tasks.packages import description_of, pack
+from tasks.packages import Carried, extras, pack
 from tasks.registry import ModelVersion
 from tasks.step import note
 
@@ -40,15 +43,25 @@ def candidate_of(model: ModelVersion) -> Candidate:
     )
 
 
-def publish(work: Work, candidate: Candidate) -> str:
-    """Make a function version of the model that has proven itself; return its number. Moves nothing."""
+def publish(work: Work, candidate: Candidate, product: Product, champion: Contender | None) -> str:
+    """Make a function version of the model that has proven itself; return its number. Moves nothing.
+
+    Args:
+        work: Where, and who asks.
+        candidate: The model.
+        product: Says how its versions serve: what records tell, and whether the champion is scored along.
+        champion: What serves now, if anything; it must be intact where it is to be scored along.
+
+    """
     with tempfile.TemporaryDirectory(prefix="release-") as name:
         folder = Path(name)
-        bundle = work.step("fetch bundle", registry.fetch_bundle, work.product, candidate.model_version, folder)
+        bundle = work.step("fetch bundle", registry.fetch_bundle, work.product, candidate.model_version, folder / "new")
         _require_product(work, bundle)
         work.step("ensure endpoint", endpoint.ensure_endpoint, work.settings, work.product)
-        where = next(folder.rglob(MANIFEST)).parent
-        package = pack(moulds.mould_code(work.settings), where, _release(work, candidate, bundle.digest))
+        where = next((folder / "new").rglob(MANIFEST)).parent
+        more = extras(product.predictions, _champion(work, product, champion, folder / "champion"))
+        said = _release(work, candidate, description(bundle.digest, more.serving))
+        package = pack(moulds.mould_code(work.settings), where, said, more)
         made = work.step("publish version", function_versions.publish, work.bucket, work.function, package)
     request = smoke.request(bundle.contract)
     work.step(
@@ -63,9 +76,17 @@ def publish(work: Work, candidate: Candidate) -> str:
     return made.number
 
 
-def _release(work: Work, candidate: Candidate, digest: str) -> Release:
+def _champion(work: Work, product: Product, champion: Contender | None, folder: Path) -> Carried | None:
+    """Fetch what the new version is compared with in its shadow, where the product wants one."""
+    if product.predictions.shadow is None or champion is None or champion.function_version is None:
+        return None
+    fetch = function_versions.fetch
+    return work.step("fetch champion", fetch, work.bucket, work.function, champion.function_version, folder)
+
+
+def _release(work: Work, candidate: Candidate, described: str) -> Release:
     """Say what is published and when; published before, the same is said again, so that the bytes are the same."""
-    known = function_versions.find(work.function, description_of(digest))
+    known = function_versions.find(work.function, described)
     if known is not None:
         try:
             said = function_versions.bundle_of(work.bucket, work.function, known.number).release

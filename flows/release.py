@@ -63,7 +63,7 @@ def carry_out(work: Work, model_version: str) -> Released:
 
 def _begin(work: Work, held: Held, candidate: Candidate) -> Released:
     """Publish the model and begin its release, unless another one's is under way and does not give way."""
-    plan = spec.load(work.settings.products, work.product).release
+    product = spec.load(work.settings.products, work.product)
     if held.record.rollout is not None:
         wait = waits_for(held.record, candidate)
         if wait is not None:
@@ -75,12 +75,12 @@ def _begin(work: Work, held: Held, candidate: Candidate) -> Released:
     contender = Contender(
         model_version=candidate.model_version,
         bundle=candidate.bundle,
-        function_version=publish(work, candidate),
+        function_version=publish(work, candidate, product, held.record.champion),
         mlflow_run=candidate.mlflow_run,
         since=work.by.now,
         reason=candidate.reason,
     )
-    return stepping.start(work, held, contender, plan)
+    return stepping.start(work, held, contender, product.release)
 
 
 def _ended(work: Work, candidate: Candidate) -> Ended | None:

@@ -4,8 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from lifecycle.batch import Reason
 from lifecycle.control import Actor, Contender, ControlRecord, empty, promote, settle
+from lifecycle.evidence import Evidence
 from lifecycle.ledger import Decision
+from lifecycle.release_plan import ReleasePlan
 from lifecycle.repair import (
     Landed,
     Observed,
@@ -22,6 +25,8 @@ from lifecycle.repair import (
 )
 from lifecycle.reversal import Wish as RollbackWish
 from lifecycle.reversal import intend_roll_back
+from lifecycle.rollout import Progress
+from lifecycle.stepping import Judged, begin, settle_step, step, taken_back_key
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(minutes=10)
@@ -196,3 +201,73 @@ def test_a_change_left_half_done_is_finished_in_its_own_direction_after_a_while(
     assert unfinished_change(back, NOW) == "rolling_back"
     assert unfinished_change(serving("1"), NOW) is None
     assert unfinished_change(moving, LONG_AGO + timedelta(seconds=29)) is None
+
+
+PLAN = ReleasePlan(steps=(10, 100), tick=timedelta(seconds=30))
+
+
+def under_release(since: timedelta, **plan: object) -> ControlRecord:
+    """Model 1 serves, model 2 is at its first step; its next look was due `since` ago."""
+    challenger = serving("2").champion
+    assert challenger is not None
+    at = Actor("release/1", NOW - since - PLAN.tick)
+    begun = begin(serving("1"), challenger, PLAN.model_copy(update=plan), at).record
+    stepped = step(begun, Progress(since=at.now), Judged(Evidence(), at.now), at, alias_revision="r").record
+    return settle_step(stepped, at).record
+
+
+def because(record: ControlRecord, *codes: str) -> ControlRecord:
+    assert record.rollout is not None
+    found = tuple(Reason(code, None, "", "") for code in codes)
+    return record.model_copy(update={"rollout": record.rollout.model_copy(update={"reasons": found})})
+
+
+def test_a_release_whose_look_is_overdue_is_woken_by_an_event_of_its_own() -> None:
+    late = under_release(timedelta(seconds=45))
+    assert late.challenger is not None
+    assert missed_release(late, [], NOW) == WakeRelease("2", late.challenger.bundle, 2002, look=True)
+    later = NOW + timedelta(seconds=40)
+    assert missed_release(late, [], later) == WakeRelease("2", late.challenger.bundle, 2003, look=True)
+    assert missed_release(under_release(timedelta(seconds=5)), [], NOW) is None
+
+
+def test_a_frozen_release_is_still_looked_at_and_one_that_did_not_begin_is_not() -> None:
+    late = under_release(timedelta(seconds=45)).model_copy(update={"frozen": True})
+    assert isinstance(missed_release(late, [], NOW), WakeRelease)
+    challenger = serving("2").champion
+    assert challenger is not None
+    ago = Actor("release/1", NOW - timedelta(hours=1))
+    begun = begin(serving("1"), challenger, PLAN, ago).record
+    assert isinstance(missed_release(begun, [], NOW), WakeRelease)
+    assert missed_release(begun.model_copy(update={"frozen": True}), [], NOW) is None
+    waiting = begin(serving("1"), challenger, PLAN.model_copy(update={"approval": "required"}), ago).record
+    assert missed_release(waiting, [], NOW) is None
+
+
+def test_a_newer_model_is_told_again_only_when_the_one_under_release_gives_way() -> None:
+    entries = [challenge("2", "1"), challenge("3", "1")]
+    busy = because(under_release(timedelta(0)), "TOO_FEW_REQUESTS")
+    assert missed_release(busy, entries, NOW) is None
+    found = missed_release(because(busy, "NO_TRAFFIC"), entries, NOW)
+    assert isinstance(found, WakeRelease)
+    assert (found.model_version, found.look) == ("3", False)
+
+
+def test_a_model_that_was_taken_back_is_not_told_again() -> None:
+    taken = Decision(
+        at=NOW,
+        actor="release/1",
+        cause="model.challenged",
+        action="take_back",
+        from_="2",
+        to="1",
+        reason="errors",
+        key=taken_back_key("2", "b"),
+    )
+    assert missed_release(serving("1"), [challenge("2", "1")], NOW) is not None
+    assert missed_release(serving("1"), [challenge("2", "1"), taken], NOW) is None
+
+
+def test_the_alias_is_the_releases_business_while_a_challenger_has_traffic() -> None:
+    mixed = Observed("1", "r", True, "2", "2", "1")  # noqa: FBT003
+    assert divergences(under_release(timedelta(0)), mixed, NOW) == ()
