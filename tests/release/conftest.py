@@ -8,7 +8,7 @@ import threading
 import uuid
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -86,6 +86,8 @@ def _built(aws: Aws, root: Path) -> Iterator[House]:
     prefix, product = f"t{uuid.uuid4().hex[:8]}", f"p{uuid.uuid4().hex[:8]}"
     describe(root, product)
     settings = Settings.model_validate({"bucket": aws.bucket(), "function_prefix": prefix, "root": root})
+    with closing(boto3.session.Session().client("sns")) as topics:
+        topics.create_topic(Name=f"{prefix}-alarms")
     client = boto3.session.Session().client("lambda")
     client.create_function(
         FunctionName=f"{prefix}-predict",
