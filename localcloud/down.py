@@ -17,7 +17,7 @@ from localcloud.address import Home, find
 from localcloud.processes import INSTANCE, members
 
 _GRACE_SECONDS = 3.0
-_OURS = ("aws", "client", "logs", "mlflow.db*", "prefect", "run", "s3", "workers", "bootstrap.*", "local.*")
+_OURS = ("aws", "aws-log", "client", "logs", "mlflow.db*", "prefect", "run", "s3", "workers", "bootstrap.*", "local.*")
 """What a wipe deletes, and nothing else: whoever names a folder of theirs as TROPISM_HOME keeps what is in it."""
 
 

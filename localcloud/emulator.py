@@ -13,10 +13,25 @@ def main() -> None:
     """Apply the patches and serve until a SIGTERM."""
     import ministack.app as gateway
 
-    from localcloud.patches import alarms, aliases, durability, ecs_tasks, failures, latency, metrics, object_versions
+    from localcloud.patches import (
+        alarms,
+        aliases,
+        durability,
+        ecs_tasks,
+        failures,
+        latency,
+        log_delivery,
+        log_lines,
+        metrics,
+        object_versions,
+        subscriptions,
+    )
     from localcloud.patches.registry import apply_all
 
-    modules = (aliases, ecs_tasks, latency, failures, durability, object_versions, metrics, alarms)
+    modules = (
+        *(aliases, ecs_tasks, latency, failures, durability, object_versions, metrics, alarms),
+        *(log_lines, log_delivery, subscriptions),
+    )
     apply_all([module.patch() for module in modules], version("ministack"))
     gateway.main()
 

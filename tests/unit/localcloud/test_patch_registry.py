@@ -33,7 +33,20 @@ def test_a_patch_that_upstream_made_needless_stops_the_start_and_applies_nothing
 
 
 @pytest.mark.parametrize(
-    "name", ["alarms", "aliases", "durability", "ecs_tasks", "failures", "latency", "metrics", "object_versions"]
+    "name",
+    [
+        "alarms",
+        "aliases",
+        "durability",
+        "ecs_tasks",
+        "failures",
+        "latency",
+        "log_delivery",
+        "log_lines",
+        "metrics",
+        "object_versions",
+        "subscriptions",
+    ],
 )
 def test_each_real_patch_is_needed_by_the_installed_version(name: str) -> None:
     code = f"from localcloud.patches import {name}; import sys; sys.exit(0 if {name}.patch().needed() else 1)"
