@@ -18,6 +18,7 @@ from lifecycle.declaration import Column, Features, Reading, Target
 from lifecycle.errors import SpecError
 from lifecycle.evaluation import EvaluationPolicy
 from lifecycle.metrics import TaskKind
+from lifecycle.period import PeriodPolicy
 from lifecycle.promotion import PromotionPolicy
 from lifecycle.release_plan import ReleasePlan
 from lifecycle.serving_policy import PredictionsPolicy
@@ -47,6 +48,9 @@ class Product(BaseModel):
         str | None,
         Field(description="The datetime column events are ordered by; null: a fixed share of the rows judges."),
     ]
+    period: Annotated[
+        PeriodPolicy | None, Field(description="One delivery is one period, as its name says; null: names say nothing.")
+    ] = None
     reading: Reading = Reading()
     columns: Annotated[tuple[Column, ...], Field(min_length=1)]
     target: Target
@@ -73,6 +77,8 @@ class Product(BaseModel):
             raise ValueError(f"columns: {self.target.column!r} is the target, so it must say `input: false`")
         if self.task != "binary" and (self.target.classes or self.target.at_least is not None):
             raise ValueError(f"target: `classes` and `at_least` belong to a binary task, this is {self.task}")
+        if self.period is not None and self.time is None:
+            raise ValueError("period: without a time column no row is of a period")
         if self.repeats == "keep" and self.grain:
             raise ValueError("repeats: rows with a grain are identified by it; delete one of the two")
         return self
