@@ -34,6 +34,7 @@ class Contender(BaseModel):
     model_version: ModelVersion
     bundle: Digest
     function_version: Annotated[str | None, Field(pattern=r"^[1-9][0-9]*$")] = None
+    experiment: Annotated[str, Field(description="The one whose arms its function version carries.")] = ""
     mlflow_run: str
     since: datetime
     reason: Annotated[str, Field(min_length=1)]
@@ -69,8 +70,7 @@ class Window(BaseModel):
 class Rollout(BaseModel):
     """A release under way. The record's `challenger` is the model, `weight` its share.
 
-    Without a window nothing was moved yet: it was begun, or waits for a person. At weight 1 the alias points to the
-    challenger alone while the champion is the old one until the promotion.
+    Without a window nothing was moved yet. At weight 1 the alias points to the challenger alone until the promotion.
     """
 
     model_config = _CLOSED
@@ -142,8 +142,7 @@ def promote(
     champion = record.champion
     if champion is not None and champion.model_version == contender.model_version:
         return _same(record, champion, contender)
-    refusal = may_promote(record, contender.model_version)
-    if refusal is not None:
+    if (refusal := may_promote(record, contender.model_version)) is not None:
         return refusal
     if contender.function_version is None:
         return refused(record, "not_published", f"Model {contender.model_version} has no function version yet.")
@@ -170,7 +169,9 @@ def may_promote(record: ControlRecord, model_version: str) -> Move | None:
     if record.frozen:
         return refused(record, "frozen", f"Product {record.product} is frozen.")
     if record.release is not None:
-        return refused(record, "release_under_way", _under_way(record))
+        return refused(record, "release_under_way", _under_way(record, record.release))
+    if champion is not None and champion.experiment:
+        return refused(record, "experiment_under_way", f"The experiment {champion.experiment} is under way.")
     if record.challenger is not None and record.challenger.model_version != model_version:
         found = f"Model {record.challenger.model_version} is under release with {record.weight:.0%} of the requests."
         return refused(record, "rollout_under_way", found)
@@ -244,7 +245,6 @@ def _same(record: ControlRecord, champion: Contender, contender: Contender) -> M
     return refused(record, "bundle_differs", f"{found}, not {contender.bundle[:12]}: a model's bundle never changes.")
 
 
-def _under_way(record: ControlRecord) -> str:
-    version = record.champion.model_version if record.champion else "none"
-    state = record.release.state if record.release else "settled"
-    return f"A change of champion is under way ({state}, champion: {version}) since revision {record.revision}."
+def _under_way(record: ControlRecord, release: ReleaseState) -> str:
+    model = version_of(record.champion) or "none"
+    return f"A change of champion is under way ({release.state}, champion: {model}) since revision {record.revision}."
