@@ -77,6 +77,11 @@ class Product(BaseModel):
             raise ValueError(f"columns: {self.target.column!r} is the target, so it must say `input: false`")
         if self.task != "binary" and (self.target.classes or self.target.at_least is not None):
             raise ValueError(f"target: `classes` and `at_least` belong to a binary task, this is {self.task}")
+        return self
+
+    @model_validator(mode="after")
+    def _sections_agree(self) -> Self:
+        """Refuse what one section says and another makes impossible."""
         if self.period is not None and self.time is None:
             raise ValueError("period: without a time column no row is of a period")
         if self.repeats == "keep" and self.grain:
