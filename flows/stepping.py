@@ -23,7 +23,6 @@ from lifecycle.ledger import Scalar
 from lifecycle.release_plan import ReleasePlan
 from lifecycle.rollout import Progress, advance
 from lifecycle.stepping import Ending, Judged, begin, done, hold, settle_step, step, waits_for_approval
-from lifecycle.thin_traffic import too_thin
 from tasks import alarms, control, endpoint, traffic
 from tasks.control import Held
 from tasks.step import directly, note
@@ -37,7 +36,7 @@ def start(work: Work, held: Held, contender: Contender, plan: ReleasePlan) -> Re
     if held.record.champion is None:
         return _at_once(work, held, contender)
     if plan.approval == "none" and plan.without_traffic == "release":
-        thin = too_thin(plan, watching.requests_per_hour(work))
+        thin = watching.thin_traffic(work, plan)
         if thin is not None:
             return _at_once(work, held, contender, thin)
     try:
@@ -85,7 +84,7 @@ def _open(work: Work, held: Held, found: Under) -> Released:
     plan = found.rollout.plan
     if found.frozen:
         return telling.stands(work, found, "waiting", "The product is frozen.")
-    thin = too_thin(plan, watching.requests_per_hour(work)) if plan.without_traffic == "release" else None
+    thin = watching.thin_traffic(work, plan) if plan.without_traffic == "release" else None
     if thin is not None:
         return _at_once(work, held, found.challenger, thin)
     version = str(found.challenger.function_version)

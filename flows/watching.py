@@ -13,7 +13,9 @@ from lifecycle.batch import Reason
 from lifecycle.control import Contender, ControlRecord, Rollout
 from lifecycle.errors import TropismError
 from lifecycle.findings import Finding
+from lifecycle.release_plan import ReleasePlan
 from lifecycle.stepping import Judged, with_replayed
+from lifecycle.thin_traffic import enough, look_back, too_thin
 from tasks import endpoint, evidence, replay
 from tasks.step import note
 from tasks.traffic import Split, split_of
@@ -107,13 +109,21 @@ def replayed(work: Work, found: Under, judged: Judged) -> Judged:
     return Judged(evidence_now, judged.counted_until, judged.reasons)
 
 
-def requests_per_hour(work: Work) -> float | None:
-    """Return how many live requests came in the last hour; None when it is not known, which is not zero."""
+def thin_traffic(work: Work, plan: ReleasePlan) -> Reason | None:
+    """Say that too few requests came lately to judge a release by; None when enough did, or it is not known."""
+    within, wanted = look_back(plan), enough(plan)
     try:
-        rate: float | None = work.step(
-            "measure traffic", evidence.requests_per_hour, work.settings, work.product, work.function, work.clock()
+        recent: int | None = work.step(
+            "count recent requests",
+            evidence.recent_requests,
+            work.settings,
+            work.product,
+            work.function,
+            work.clock(),
+            within=within,
+            enough=wanted,
         )
     except TropismError as error:
         note("traffic.unknown", level=logging.WARNING, product=work.product, error=str(error))
         return None
-    return rate
+    return too_thin(plan, recent)

@@ -9,20 +9,33 @@ from lifecycle.batch import Reason
 from lifecycle.findings import Finding
 from lifecycle.release_plan import ReleasePlan
 
+# Longer ago says little about who asks next.
+_LONGEST_LOOK_BACK = timedelta(hours=1)
 
-def too_thin(plan: ReleasePlan, requests_per_hour: float | None) -> Reason | None:
+
+def look_back(plan: ReleasePlan) -> timedelta:
+    """Return over which time the requests of late are counted: as long as a step may take, an hour at most."""
+    return min(plan.deadline, _LONGEST_LOOK_BACK)
+
+
+def enough(plan: ReleasePlan) -> int:
+    """Return how many requests within the look-back are enough: at this rate the first step sees its least in time."""
+    return math.ceil(_wanted(plan) * (look_back(plan) / plan.deadline))
+
+
+def too_thin(plan: ReleasePlan, requests: int | None) -> Reason | None:
     """Say, in words and numbers, that the first step would not see enough requests before its deadline; else None.
 
-    `requests_per_hour` is what came lately. None is not known: then nothing says that a judgement is impossible,
-    and the first step waits for its evidence.
+    `requests` came within the look-back; None is not known: then nothing says that a judgement is impossible, and
+    the first step waits for its evidence.
     """
-    if requests_per_hour is None:
+    if requests is None or requests >= enough(plan):
         return None
-    weight = plan.weight(0)
-    wanted = math.ceil(plan.min_requests / weight)
-    coming = requests_per_hour * (plan.deadline / timedelta(hours=1))
-    if coming >= wanted:
-        return None
-    found = f"{requests_per_hour:,.0f} requests in the last hour, so {coming:,.0f} within {plan.deadline}"
-    expected = f"at least {wanted:,}, for {plan.min_requests} to the challenger at {weight:.0%}"
+    within, coming = look_back(plan), requests * (plan.deadline / look_back(plan))
+    found = f"{requests:,} requests in the last {within}, so {coming:,.0f} within {plan.deadline}"
+    expected = f"at least {_wanted(plan):,}, for {plan.min_requests} to the challenger at {plan.weight(0):.0%}"
     return Reason(Finding.TRAFFIC_TOO_THIN, "requests", found, expected)
+
+
+def _wanted(plan: ReleasePlan) -> int:
+    return math.ceil(plan.min_requests / plan.weight(0))

@@ -37,7 +37,6 @@ from tasks.step import note
 
 # An upload takes seconds; until two minutes after its date an object may still turn up.
 OVERLAP = timedelta(minutes=2)
-_HOUR = timedelta(hours=1)
 _ID_BYTES = 6
 _NAMESPACE = "AWS/Lambda"
 _COUNTED = ("Invocations", "Errors")
@@ -78,24 +77,28 @@ def count(
     return Counted(found.model_copy(update={"alarms": alarms.firing(settings, product, ours)}), now)
 
 
-def requests_per_hour(settings: Settings, product: str, function: str, now: datetime) -> float | None:
-    """Return how many live requests were answered in the last hour; None when the log cannot tell.
+def recent_requests(
+    settings: Settings, product: str, function: str, now: datetime, *, within: timedelta, enough: int
+) -> int | None:
+    """Return how many live requests were answered lately, `enough` at most; None when the log cannot tell.
 
     The log cannot when it holds less than the metrics say was asked of the endpoint. Raises ServiceError when it
     cannot be read.
     """
-    since, due = now - _HOUR, now - LAG
+    since, due = now - within, now - LAG
     live = logged = 0
     for record in predictions.answered(settings.bucket, product, since, now):
         if record.opens and not (record.synthetic and record.direct):
             live += is_live(record)
             logged += record.at < due
+        if live >= enough:
+            return live
     asked = _metrics(function, (None,), since, now)
     if asked is None:
         return None
     over = [minute for at, minute in asked.get("", {}).items() if at * MINUTE + MINUTE <= due.timestamp()]
     told = logged + sum(minute.errors for minute in over)
-    return None if told < COMPLETE * sum(minute.invocations for minute in over) else float(live)
+    return None if told < COMPLETE * sum(minute.invocations for minute in over) else live
 
 
 def _sorted_out(

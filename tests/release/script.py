@@ -67,7 +67,7 @@ class Script:
     """
 
     evidence: Callable[[Rollout], Evidence] = healthy
-    per_hour: float | None = 1e6
+    recent: int | None = 10**6
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     scheduled: list[Tick] = field(default_factory=list)
     watched: list[str] = field(default_factory=list)
@@ -78,8 +78,8 @@ class Script:
         told: dict[str, Callable[..., Any]] = {
             "count evidence": lambda *given: Counted(self.evidence(given[3]), self.now),
             "replay requests": lambda *_: Replayed(25, 0),
-            "measure traffic": lambda *_: self.per_hour,
-            "watch version": lambda *given: self.watched.append(given[2]),
+            "count recent requests": lambda *_, **__: self.recent,
+            "watch version": lambda *given: self.watched.extend({given[2]} - {*self.watched}),
             "delete alarms": lambda *given: self.watched.remove(given[2]) if given[2] in self.watched else None,
             "schedule next look": self.scheduled.append,
         }

@@ -225,15 +225,15 @@ def test_what_cannot_be_counted_holds(stage: Stage) -> None:
 
 def test_too_thin_traffic_is_released_at_once_only_where_the_product_says_so(stage: Stage) -> None:
     version = stage.challenger()
-    stage.script.per_hour = 60
+    stage.script.recent = 2
     assert stage.look(version).state == "advanced"
     rollback.carry_out(stage.script.work(stage.house), Wish("thin-1", "start over"))
     describe(stage.house.settings.root, stage.house.product, without_traffic="release")
     version = stage.challenger()
     assert stage.look(version).state == "promoted"
     assert stage.champion.model_version == version
-    assert "at once, on the gate alone. TRAFFIC_TOO_THIN requests: found 60 requests" in stage.champion.reason
-    stage.script.per_hour = None
+    assert "at once, on the gate alone. TRAFFIC_TOO_THIN requests: found 2 requests" in stage.champion.reason
+    stage.script.recent = None
     assert stage.look(stage.challenger()).state == "advanced"
 
 
