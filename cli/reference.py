@@ -34,7 +34,10 @@ SHAPES: Mapping[str, tuple[tuple[str, object], ...]] = {
     ),
     "simulate": (("`simulate --json`", simulate.Simulated),),
     "batches": (("`batches --json`", list[batches.Batch]),),
-    "models": (("`models --json`", list[models.Model]),),
+    "models": (
+        ("`models --json`", list[models.Model]),
+        ("`models --published --json`", list[models.Published]),
+    ),
     "history": (("`history --json`", list[history.Decided]),),
     "why": (("`why --json`", why.Explained),),
     "verify": (("`verify --json`", list[verify.Check]),),

@@ -20,7 +20,7 @@ from lifecycle.bundle import Bundle
 from lifecycle.errors import BundleError, ConflictError, ReleaseError
 from lifecycle.smoke import SmokeVerdict, judge
 from tasks.clients import lambda_client, s3
-from tasks.packages import FOLDER, Carried, Package, to_sha256, unpack
+from tasks.packages import FOLDER, Carried, Package, description_of, to_sha256, unpack
 
 _TRIES = 8
 _PAUSE_SECONDS = 0.5
@@ -36,6 +36,10 @@ class FunctionVersion:
     number: str
     description: str
     code_sha256: str
+
+    def carries(self, bundle: str) -> bool:
+        """Say whether the version was published with this bundle, however it is served."""
+        return self.description.split(" ")[0] == description_of(bundle)
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ columns:
 target: {column: late}
 features: {numbers: [weight]}
 evaluation: {metric: auc, floors: {auc: 0.5}}
+release: { without_traffic: release }
 """
 
 
