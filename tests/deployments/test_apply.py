@@ -84,7 +84,7 @@ def test_a_deployment_that_is_renamed_leaves_no_automation_behind(
 
     client = prefect_server.client
     names = {found.name for found in client.read_deployments()}
-    assert names == {"ingest", "train", "give-traffic", "go-back", "sweep"}
+    assert names == {"ingest", "train", "give-traffic", "go-back", "score", "sweep"}
     triggers = [found.name for found in client.read_automations()]
     assert triggers.count("release-on-model-challenged") == 1
     known = {found.id for found in client.read_deployments()}
