@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lifecycle.events import (
+    AlarmFired,
     BatchLanded,
     BatchQuarantined,
     BatchValidated,
@@ -43,6 +44,14 @@ def events() -> tuple[Event, ...]:
         *_models(),
         RetrainRequested(product="flights", cause='somebody\'s "wish"', request_id="r-1"),
         RunLost(product=None, flow_run_id=_RUN, cause="Lambda RetriesExhausted: Runtime.ExitError", process="t-1"),
+        AlarmFired(
+            product="flights",
+            firing=_RUN,
+            alarm="tropism-predict-flights-v7-errors",
+            function_version="7",
+            code="taken_back",
+            reason="Version 7 took 25% of the requests.",
+        ),
         LifecycleDiverged(product="flights", what="endpoint", found="1", expected="2", revision=4),
     )
 

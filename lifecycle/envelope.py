@@ -32,6 +32,7 @@ class EventName(StrEnum):
     RELEASE_PROMOTED = "release.promoted"
     RELEASE_ROLLED_BACK = "release.rolled_back"
     RETRAIN_REQUESTED = "retrain.requested"
+    ALARM_FIRED = "alarm.fired"
     RUN_LOST = "run.lost"
     LIFECYCLE_DIVERGED = "lifecycle.diverged"
 

@@ -20,7 +20,7 @@ from lifecycle.envelope import (
     delivery_id,
 )
 from lifecycle.keys import is_marker, product_of
-from lifecycle.messages import Ended, Ignored, ObjectCreated, Refused, read
+from lifecycle.messages import Ended, Guarded, Ignored, ObjectCreated, Refused, read
 from lifecycle.model_events import (
     ModelChallenged,
     ModelRefused,
@@ -32,11 +32,13 @@ from lifecycle.model_events import (
 
 __all__ = [
     "NAMESPACE",
+    "AlarmFired",
     "BatchLanded",
     "BatchQuarantined",
     "BatchValidated",
     "Event",
     "EventName",
+    "Fired",
     "Ignored",
     "Landed",
     "LifecycleDiverged",
@@ -147,6 +149,19 @@ class RunLost(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class AlarmFired(Event):
+    """An alarm of a function version fired; `code` says what the guard did about it, `firing` is its record's id."""
+
+    name = EventName.ALARM_FIRED
+    identified_by = ("firing",)
+    firing: str
+    alarm: str
+    function_version: str
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class LifecycleDiverged(Event):
     """Two records of the same fact disagree; `revision` is the control record's."""
 
@@ -172,7 +187,14 @@ class Lost:
     event: RunLost
 
 
-def from_aws(message: str) -> Landed | Lost | Ignored | Refused:
+@dataclass(frozen=True)
+class Fired:
+    """The message says that an alarm fired and what the guard did."""
+
+    event: AlarmFired
+
+
+def from_aws(message: str) -> Landed | Lost | Fired | Ignored | Refused:
     """Say what one queued message means. Never raises, whatever the text is.
 
     Ignored is known and of no interest, so it may be deleted; Refused is not understood, so it must be kept.
@@ -181,6 +203,8 @@ def from_aws(message: str) -> Landed | Lost | Ignored | Refused:
     found = read(message)
     if isinstance(found, Ended):
         return Lost(RunLost(product=None, flow_run_id=found.flow_run_id, cause=found.cause, process=found.process))
+    if isinstance(found, Guarded):
+        return Fired(_alarm(found))
     if not isinstance(found, ObjectCreated):
         return found
     product = product_of(found.key)
@@ -197,4 +221,15 @@ def from_aws(message: str) -> Landed | Lost | Ignored | Refused:
             etag=found.etag,
             size=found.size,
         )
+    )
+
+
+def _alarm(found: Guarded) -> AlarmFired:
+    return AlarmFired(
+        product=found.product,
+        firing=found.identity,
+        alarm=found.alarm,
+        function_version=found.function_version,
+        code=found.code,
+        reason=found.reason,
     )

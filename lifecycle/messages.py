@@ -1,4 +1,4 @@
-"""How AWS spells the messages that reach the bridge's queue: EventBridge events and Lambda's failure records.
+"""How the messages in the bridge's queue are spelled: EventBridge events, Lambda's failure records, the guard's word.
 
 Text in, a frozen value out. Nothing here knows what a product or a batch is, and nothing here raises: a
 message that is not understood is a value too, with a sentence that says what was found.
@@ -36,6 +36,18 @@ class Ended:
 
 
 @dataclass(frozen=True)
+class Guarded:
+    """An alarm fired and the guard did something about it; `identity` is the record's."""
+
+    identity: str
+    product: str
+    alarm: str
+    function_version: str
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Ignored:
     """A message that is known and asks for nothing."""
 
@@ -49,7 +61,7 @@ class Refused:
     reason: str
 
 
-Reading = ObjectCreated | Ended | Ignored | Refused
+Reading = ObjectCreated | Ended | Guarded | Ignored | Refused
 
 
 def read(text: str) -> Reading:
@@ -77,6 +89,8 @@ def _event(body: Mapping[str, object], source: object, kind: object) -> Reading:
         return Ignored(f"S3 says {kind!r}, which is no delivery.")
     if source == "aws.ecs" and kind == "ECS Task State Change":
         return _task_changed(_object(body, "detail"))
+    if source == "tropism.guard" and kind == "Alarm Fired":
+        return _alarm_fired(_object(body, "detail"))
     return Refused(f"source {source!r} with detail-type {kind!r} is not known here.")
 
 
@@ -130,6 +144,15 @@ def _task_changed(detail: Mapping[str, object]) -> Reading:
         return Ignored(f"The ECS task of flow run {flow_run_id} ended with exit code 0.")
     why = _text(detail, "stoppedReason") or f"exit codes {codes}"
     return Ended(flow_run_id=flow_run_id, cause=f"ECS {why}"[:200], process=process)
+
+
+def _alarm_fired(detail: Mapping[str, object]) -> Reading:
+    """Read what the guard says of an alarm: the record it left beside the control record."""
+    identity, fields = _uuid(detail.get("id")), ("product", "alarm", "function_version", "code")
+    product, alarm, version, code = (_text(detail, field) for field in fields)
+    if identity is None or not product or not alarm or not version or not code:
+        return Refused("The guard's word without the record's id, product, alarm, function_version or code.")
+    return Guarded(identity, product, alarm, version, code, (_text(detail, "reason") or "")[:1000])
 
 
 def _flow_run_of(detail: Mapping[str, object]) -> str | None:

@@ -19,7 +19,7 @@ from typing import Protocol, TypedDict
 
 from functions.bridge.api import Api, NotAcceptedError, UnreachableError
 from functions.bridge.secret import auth_string, renewed
-from lifecycle.events import Ignored, Landed, Lost, Refused, from_aws
+from lifecycle.events import Fired, Ignored, Landed, Lost, Refused, from_aws
 
 _LOG = logging.getLogger("bridge")
 _MARGIN_SECONDS = 1.0
@@ -86,7 +86,7 @@ def _forward(api: Api, message: Message, seconds: float) -> bool:
     """Forward one message and say whether it is done. Raises UnreachableError when Prefect does not answer."""
     meaning = from_aws(message["body"])
     match meaning:
-        case Landed(event) | Lost(event):
+        case Landed(event) | Lost(event) | Fired(event):
             try:
                 api.post(event, seconds)
             except NotAcceptedError as error:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lifecycle.events import BatchLanded, Ignored, Landed, Lost, Refused, RunLost, delivery_id, from_aws
+from lifecycle.events import BatchLanded, Fired, Ignored, Landed, Lost, Refused, RunLost, delivery_id, from_aws
 
 GOLDEN = Path(__file__).parent / "aws"
 JSON = st.recursive(
@@ -34,6 +34,9 @@ def outcome(message: object) -> dict[str, Any]:
                 "lost": {"id": str(event.id)}
                 | {name: getattr(event, name) for name in ("flow_run_id", "cause", "process")}
             }
+        case Fired(event):
+            told = ("product", "firing", "alarm", "function_version", "code", "reason")
+            return {"fired": {"id": str(event.id)} | {name: getattr(event, name) for name in told}}
         case Ignored(reason):
             return {"ignored": reason}
         case Refused(reason):
@@ -74,7 +77,7 @@ def test_what_is_no_json_object_is_refused(text: str) -> None:
 
 @given(JSON)
 def test_any_json_has_a_meaning(value: object) -> None:
-    assert isinstance(from_aws(json.dumps(value)), Landed | Lost | Ignored | Refused)
+    assert isinstance(from_aws(json.dumps(value)), Landed | Lost | Fired | Ignored | Refused)
 
 
 @given(st.sampled_from(sorted(path.stem for path in GOLDEN.glob("*.json"))), st.data())
@@ -88,7 +91,7 @@ def test_a_golden_message_with_any_part_replaced_has_a_meaning(name: str, data: 
         place = place[key]
     place[key] = data.draw(JSON)
 
-    assert isinstance(from_aws(json.dumps(message)), Landed | Lost | Ignored | Refused)
+    assert isinstance(from_aws(json.dumps(message)), Landed | Lost | Fired | Ignored | Refused)
 
 
 @given(st.text(min_size=1), st.text(min_size=1), st.none() | st.text(min_size=1))
