@@ -78,12 +78,12 @@ def test_what_a_function_tells_arrives_in_its_hour_and_nothing_else_does(talker:
 
 
 def test_a_line_is_delivered_that_the_function_wrote_right_before_it_answered(talker: Talker) -> None:
-    """However busy the machine: each of these would be lost if the answer did not wait for the line."""
-    large = "x" * 90_000
+    """However much it said and however busy the machine: a record left in the pipe would never arrive."""
+    noise = ["x" * 200] * 3_000
     with ThreadPoolExecutor(6) as pool:
-        list(pool.map(lambda number: talker.tell(record(f"r{number:03}", unit=large)), range(120)))
-    eventually("all records", lambda: len(talker.ids()) == 120)
-    assert talker.ids() == [f"r{number:03}" for number in range(120)]
+        list(pool.map(lambda number: talker.tell(*noise, record(f"r{number:02}")), range(24)))
+    eventually("all records", lambda: len(talker.ids()) == 24)
+    assert talker.ids() == [f"r{number:02}" for number in range(24)]
 
 
 def test_an_outage_of_the_stream_or_the_bucket_delays_records_and_loses_none(talker: Talker) -> None:
