@@ -104,8 +104,8 @@ class MonitorPolicy(BaseModel):
     """What is watched, over which windows, how sure.
 
     A week holds every weekday, so that a calendar is no drift; faults show within the hour. Both windows reach
-    further back until they hold `min_rows`: a PSI over ten bins of 1,000 rows is .02 by chance. False alarms:
-    with nothing wrong, one window in a hundred has any.
+    further back until they hold `min_rows`: a PSI over ten bins of 1,000 rows is .02 by chance. A day without a
+    request is no traffic, whatever came before. False alarms: with nothing wrong, one look in a hundred has any.
     """
 
     model_config = _CLOSED
@@ -113,6 +113,7 @@ class MonitorPolicy(BaseModel):
     every: Annotated[Duration, Field(gt=timedelta(0))] = timedelta(hours=1)
     window: Annotated[Duration, Field(ge=timedelta(hours=1), description="For distributions.")] = timedelta(days=7)
     recent: Annotated[Duration, Field(ge=timedelta(hours=1), description="For faults.")] = timedelta(hours=1)
+    recent_reach: Annotated[Duration, Field(description="The recent one goes back no further.")] = timedelta(days=1)
     reach: Annotated[Duration, Field(description="No window goes back further.")] = timedelta(days=28)
     min_rows: Annotated[int, Field(ge=1)] = 1_000
     false_discovery: Share = 0.01
@@ -123,7 +124,7 @@ class MonitorPolicy(BaseModel):
 
     @model_validator(mode="after")
     def _windows_are_nested(self) -> Self:
-        if not self.recent <= self.window <= self.reach:
-            found = f"recent {self.recent}, window {self.window}, reach {self.reach}"
-            raise ValueError(f"{found}; expected recent <= window <= reach")
+        if not self.recent <= self.recent_reach <= self.reach or not self.recent <= self.window <= self.reach:
+            found = f"recent {self.recent} to {self.recent_reach}, window {self.window}, reach {self.reach}"
+            raise ValueError(f"{found}; expected recent <= recent_reach <= reach and recent <= window <= reach")
         return self

@@ -127,10 +127,10 @@ def performance(found: Realised, reference: Reference, policy: OutcomePolicy) ->
 
     The holdout's own uncertainty counts: it is taken to spread as the window does, by its number of rows.
     """
-    if found.state != "final":
-        return blind(Metric.PERFORMANCE, None, found.labels, Gap.NOT_MATURED)
     if found.holdout is None or not reference.holdout.rows:
         return blind(Metric.PERFORMANCE, None, found.labels, Gap.NO_REFERENCE)
+    if found.state != "final":
+        return blind(Metric.PERFORMANCE, None, found.labels, Gap.NOT_MATURED)
     if found.value is None or found.spread is None:
         return blind(Metric.PERFORMANCE, None, found.labels, Gap.NOT_COMPUTABLE)
     spread = found.spread * math.sqrt(1 + found.labels / reference.holdout.rows)

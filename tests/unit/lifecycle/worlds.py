@@ -11,7 +11,7 @@ from lifecycle.evaluation import Scorecard
 from lifecycle.metrics import calibration_error, value
 from lifecycle.profiles import Reference, read
 from lifecycle.reference import OnHoldout, profile
-from lifecycle.sketch import Sketch
+from lifecycle.sketch import Latency, Sketch, latency_bin
 from lifecycle.sketching import Sketching
 from lifecycle.watched import Watched
 
@@ -82,3 +82,11 @@ def window(known: Reference, rows: Rows, bundle: str = "b" * 64) -> Sketch:
     made.add_scores(rows.scores)
     made.add_columns(rows.seen)
     return made.sketch()
+
+
+def served(seen: Sketch, rows: int | None = None, slow: int = 0, **counts: int) -> Sketch:
+    """Return the sketch as of so many requests of one row each, answered in 9 ms but for the slow ones."""
+    requests = seen.described if rows is None else rows
+    times = Latency(bins={latency_bin(9.0): requests - slow, latency_bin(900.0): slow})
+    plain = {"requests": requests, "rows": requests, "latency": times, "warm": times}
+    return seen.model_copy(update={**plain, **counts})
