@@ -7,6 +7,7 @@ file is `tasks/`' and the command line's business: here a mapping becomes a Prod
 from __future__ import annotations
 
 import difflib
+import json
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -18,13 +19,14 @@ from lifecycle.declaration import Column, Features, Reading, Target
 from lifecycle.errors import SpecError
 from lifecycle.evaluation import EvaluationPolicy
 from lifecycle.metrics import TaskKind
+from lifecycle.monitoring import MonitorPolicy
 from lifecycle.period import PeriodPolicy
 from lifecycle.promotion import PromotionPolicy
 from lifecycle.release_plan import ReleasePlan
 from lifecycle.serving_policy import PredictionsPolicy
 from lifecycle.training import TrainingPolicy
 
-__all__ = ["Column", "Features", "Product", "Reading", "Target", "load", "names", "parse"]
+__all__ = ["Column", "Features", "Product", "Reading", "Target", "load", "names", "parse", "schema_text"]
 
 _CLOSED = ConfigDict(frozen=True, extra="forbid")
 
@@ -61,6 +63,7 @@ class Product(BaseModel):
     promotion: PromotionPolicy = PromotionPolicy()
     release: ReleasePlan = ReleasePlan()
     predictions: PredictionsPolicy = PredictionsPolicy()
+    monitor: MonitorPolicy = MonitorPolicy()
 
     @model_validator(mode="after")
     def _columns_are_known(self) -> Self:
@@ -107,6 +110,11 @@ def parse(text: str, *, source: str) -> Product:
         raise SpecError(f"{source} is not YAML.", detail=str(error)) from error
     except ValidationError as error:
         raise SpecError(f"{source} does not describe a product.", detail=_sentences(error)) from error
+
+
+def schema_text() -> str:
+    """Return the JSON Schema of `product.yaml`, for editors."""
+    return json.dumps(Product.model_json_schema(), indent=1, sort_keys=True) + "\n"
 
 
 def load(products: Path, name: str) -> Product:
