@@ -54,7 +54,8 @@ def finish(work: Work, held: Held) -> Released:
             undo(work, held, f"The endpoint did not answer as model {champion.model_version}: {error.detail}")
         raise
     followed = follow(work, held, entry)
-    note("release.promoted", product=work.product, model=champion.model_version, pending=followed.pending)
+    if promoted:
+        note("release.promoted", product=work.product, model=champion.model_version, pending=followed.pending)
     return outcome(work, followed.held, "promoted" if promoted else "unchanged", champion.reason, followed.pending)
 
 

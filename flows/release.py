@@ -7,6 +7,7 @@ or the sweep finishes it. Only this flow moves a champion forward.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from prefect import flow
@@ -18,7 +19,7 @@ from flows.following import Work
 from flows.publishing import candidate_of, publish
 from flows.traffic import end_release
 from lifecycle import spec
-from lifecycle.control import Actor, Contender, promotion_key, version_of
+from lifecycle.control import Actor, Contender, ControlRecord, promotion_key, version_of
 from lifecycle.eligibility import Candidate, Ended, Refused, is_behind, may_release, waits_for
 from lifecycle.errors import ReleaseError
 from lifecycle.events import RetrainRequested
@@ -50,6 +51,8 @@ def carry_out(work: Work, model_version: str) -> Released:
     held = work.step("read control record", control.read, work.bucket, work.product)
     if held.record.rollout is not None and version_of(held.record.challenger) == model_version:
         return stepping.tick(work, held)
+    if _was_taken_back(held.record, model_version):
+        return replace(finish(work, held), model_version=model_version, state="rolled_back", weight=0.0)
     model = work.step("read model version", registry.version_of, work.product, model_version)
     candidate = candidate_of(model)
     refused = may_release(held.record, candidate, ended=_ended(work, candidate))
@@ -81,6 +84,14 @@ def _begin(work: Work, held: Held, candidate: Candidate) -> Released:
         reason=candidate.reason,
     )
     return stepping.start(work, held, contender, product.release)
+
+
+def _was_taken_back(record: ControlRecord, model_version: str) -> bool:
+    """Say whether the record has just taken this model's release back, and not everything follows it yet."""
+    decision, change = record.decision, record.release
+    if decision is None or change is None or change.state != "moving":
+        return False
+    return decision.action == "take_back" and decision.from_ == model_version
 
 
 def _ended(work: Work, candidate: Candidate) -> Ended | None:
