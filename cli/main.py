@@ -14,7 +14,22 @@ from typing import Annotated
 
 import typer
 
-from cli import batches, cloud, demo, doctor, drop, history, models, predict, simulate, status, traffic, verify, why
+from cli import (
+    batches,
+    cloud,
+    demo,
+    doctor,
+    drop,
+    history,
+    models,
+    predict,
+    score,
+    simulate,
+    status,
+    traffic,
+    verify,
+    why,
+)
 from cli.failures import translate
 from lifecycle.errors import TropismError
 
@@ -28,6 +43,7 @@ COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
     ("status", status.status),
     ("drop", drop.drop),
     ("predict", predict.predict),
+    ("score", score.score),
     ("simulate", simulate.simulate),
     ("batches", batches.batches),
     ("models", models.models),

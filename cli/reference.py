@@ -15,7 +15,21 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import typer
 
-from cli import batches, cloud, demo, findings, history, models, predict, shapes, simulate, verify, why
+from cli import (
+    batches,
+    cloud,
+    demo,
+    findings,
+    history,
+    models,
+    predict,
+    score,
+    shapes,
+    simulate,
+    traced,
+    verify,
+    why,
+)
 from cli.main import FAULT_OF_OURS, app
 from lifecycle.errors import TropismError
 
@@ -32,6 +46,7 @@ SHAPES: Mapping[str, tuple[tuple[str, object], ...]] = {
         ("`predict --json`", predict.Prediction),
         ("`predict --explain --json`", predict.ExplainedPrediction),
     ),
+    "score": (("`score --json`", list[score.ScoredBatch]),),
     "simulate": (("`simulate --json`", simulate.Simulated),),
     "batches": (("`batches --json`", list[batches.Batch]),),
     "models": (
@@ -39,7 +54,7 @@ SHAPES: Mapping[str, tuple[tuple[str, object], ...]] = {
         ("`models --published --json`", list[models.Published]),
     ),
     "history": (("`history --json`", list[history.Decided]),),
-    "why": (("`why --json`", why.Explained),),
+    "why": (("`why --json`", why.Explained), ("`why PRODUCT PREDICTION_ID --json`", traced.TracedPrediction)),
     "verify": (("`verify --json`", list[verify.Check]),),
     "rollback": (("`rollback --json`", shapes.RolledBack),),
     "doctor": (("`doctor --json`", list[findings.Finding]),),

@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from cli import context, deliveries, output
+from cli.history import instant
 from cli.shapes import Json
+from cli.why_prediction import is_prediction_id, trace
 from lifecycle.errors import UsageError
 
 if TYPE_CHECKING:
     from lifecycle.delivery import Delivery
     from lifecycle.ledger import Entry
+    from lifecycle.settings import Settings
 
 _PREFIX = 4  # characters of a batch id at least; fewer would match by chance
 _VERSION = re.compile(r"v?([1-9][0-9]*)")
@@ -38,15 +41,25 @@ def why(
     product: Annotated[str, typer.Argument(metavar="PRODUCT", help="The product.")],
     name: Annotated[
         str,
-        typer.Argument(metavar="ID", help="A model version, a file name, a delivery id, or a batch id's start."),
+        typer.Argument(
+            metavar="ID", help="A prediction id, a model version, a file name, a delivery id, or a batch id's start."
+        ),
     ],
+    at: Annotated[
+        str | None, typer.Option(help="When a prediction older than a week was made, or the start of that day.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the explanation as an object.")] = False,
 ) -> None:
-    """Explain what became of something and why.
+    """Explain what became of something and why; a prediction is traced to its sources and computed again.
+
+    Exit code 1 when a prediction does not come out the same.
 
     Example: tropism why flights flights-2013-07.csv
     """
     here = context.here(product)
+    if is_prediction_id(name):
+        _prediction(here.settings, product, name, at, as_json=as_json)
+        return
     from tasks import ledger
 
     records = deliveries.read_all(here.bucket, product)
@@ -58,6 +71,18 @@ def why(
     for sentence in found.because:
         output.say(f"  {sentence}")
     output.facts([(key, str(value)) for key, value in found.evidence.items() if value not in (None, "")], indent=2)
+
+
+def _prediction(where: Settings, product: str, name: str, at: str | None, *, as_json: bool) -> None:
+    from cli import why_told
+
+    found = trace(where, product, name, instant(f"{at}T00:00" if len(at) == len("2026-03-01") else at) if at else None)
+    if as_json:
+        output.emit(found)
+    else:
+        why_told.tell(found)
+    if found.rescored.verdict == "differs":
+        raise typer.Exit(1)
 
 
 def explain(product: str, name: str, records: Sequence[Delivery], entries: Sequence[Entry]) -> Explained:

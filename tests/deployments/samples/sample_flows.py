@@ -20,6 +20,10 @@ def rollback(product: str, reason: str, to: str | None = None, actor: str = "unk
 
 
 @flow
+def score(product: str, batch_id: str | None = None, key: str | None = None, retry_of: str | None = None) -> None: ...
+
+
+@flow
 def sweep(product: str | None = None, cause: str = "schedule") -> None: ...
 
 
