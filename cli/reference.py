@@ -21,6 +21,7 @@ from cli import (
     demo,
     findings,
     history,
+    init,
     models,
     predict,
     score,
@@ -40,6 +41,7 @@ SHAPES: Mapping[str, tuple[tuple[str, object], ...]] = {
     "up": (("`up --json`", shapes.Services),),
     "down": (("`down --json`", cloud.Stopped),),
     "demo": (("`demo --json`", list[demo.Told]),),
+    "init": (("`init --json`", init.Initialised),),
     "status": (("`status PRODUCT --json`", shapes.ProductStatus), ("`status --json`", shapes.Overview)),
     "drop": (("`drop --json`, with or without `--wait`", list[shapes.Dropped]),),
     "predict": (

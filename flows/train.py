@@ -6,6 +6,8 @@ the turn is given back. Traffic is never moved here: that is `flows/release.py`.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
@@ -18,13 +20,14 @@ from lifecycle.errors import TrainingError
 from lifecycle.grounds import Ground
 from lifecycle.labels import Labels, read_labels
 from lifecycle.settings import Settings
+from lifecycle.spec import Product
 from lifecycle.training import Split, Undecidable
 from tasks.challenges import Job, Outcome, Settled, append_to_ledger, find_settled, record_undecidable, register_model
 from tasks.claim import leave_turn, renew_turn, take_turn
 from tasks.clients import settings
 from tasks.evaluation import Judged, find_leaks, judge, load_champion
 from tasks.events import send
-from tasks.features import fit_features, judge_features, read_product
+from tasks.features import ProductFiles, fit_features, judge_features, read_product
 from tasks.lineage import code_version
 from tasks.reports import scorecard_page, show_scorecard
 from tasks.snapshot import Frame, read_frame, take_snapshot
@@ -87,7 +90,7 @@ def train_once(where: Settings, run: Run, job: Job, step: Step) -> tuple[Settled
     bucket, product = where.bucket, job.files.product
     frame = step("read rows", read_frame, bucket, job.snapshot, job.files.read, product.grain, repeats=product.repeats)
     renew_turn(bucket, product.name, job.flow_run)
-    prepared = prepare(where, job, frame, step)
+    prepared = prepare(where.expectations, job.files, frame, step)
     if isinstance(prepared, Undecidable):
         return step("record undecidable", record_undecidable, bucket, run, job, prepared), None
     data, split = prepared
@@ -105,16 +108,16 @@ def train_once(where: Settings, run: Run, job: Job, step: Step) -> tuple[Settled
     return step("register model", register_model, bucket, run, job, outcome), judged
 
 
-def prepare(where: Settings, job: Job, frame: Frame, step: Step) -> tuple[Data, Split] | Undecidable:
+def prepare(expectations: Path, files: ProductFiles, frame: Frame, step: Step) -> tuple[Data, Split] | Undecidable:
     """Label and split the rows, fit the features on the training part, and let the features' own suite judge them."""
-    product = job.files.product
+    product = files.product
     labels = read_labels(product.task, product.target, frame.columns[product.target.column])
-    split = split_rows(job, frame, labels)
+    split = split_rows(product, frame, labels)
     if isinstance(split, Undecidable):
         return split
     labels = labels.known_by(split.train)
-    prepared = step("fit features", fit_features, job.files, frame.columns, split.train, labels)
-    found = step("judge features", judge_features, where.expectations, product.name, prepared)
+    prepared = step("fit features", fit_features, files, frame.columns, split.train, labels)
+    found = step("judge features", judge_features, expectations, product.name, prepared)
     if found is not None and found.verdict == "quarantine_batch":
         refused = Reason(Ground.FEATURES_REFUSED, None, f"{len(found.reasons)} failed expectations", "none critical")
         return Undecidable((refused, *found.reasons))
@@ -125,9 +128,8 @@ def prepare(where: Settings, job: Job, frame: Frame, step: Step) -> tuple[Data, 
     return Data(prepared.matrix, labels.values, prepared.features, labels.classes, labels.known), split
 
 
-def split_rows(job: Job, frame: Frame, labels: Labels) -> Split | Undecidable:
+def split_rows(product: Product, frame: Frame, labels: Labels) -> Split | Undecidable:
     """Split by event time, or by the rows' own content where the product has no time column."""
-    product = job.files.product
     if product.time is None:
         return training.split_by_content(product.training, product.task, frame.keys, labels.values)
     return training.split(product.training, product.task, frame.columns[product.time], labels.values)

@@ -3,6 +3,8 @@
 Each feature is cut into bins on the training rows, each bin predicts its mean label, and that guess is judged
 on later rows. So a threshold, a U shape, a category or a missing value that gives the label away all show. It
 finds no leak that needs two columns together.
+
+On few rows a good feature may look like a leak: named is what lies above the threshold by two standard errors.
 """
 
 from collections.abc import Sequence
@@ -14,6 +16,8 @@ from numpy.typing import NDArray
 from lifecycle.metrics import Floats, TaskKind, value
 
 Matrix = NDArray[np.float32]
+# One good feature in forty is named by chance at the threshold itself, none far below it.
+_STANDARD_ERRORS = 2.0
 # A bin needs some rows for its mean to be an estimate; 256 bins leave the threshold's own bin 1/256 of the rows.
 _MAX_BINS, _MIN_BIN_ROWS = 256, 20
 
@@ -40,7 +44,26 @@ class Part:
 def leaks(names: Sequence[str], task: TaskKind, train: Part, later: Part, threshold: float) -> tuple[Leak, ...]:
     """Return the features that alone reach the threshold on the later rows, strongest first."""
     found = [Leak(name, _strength(task, train, later, index)) for index, name in enumerate(names)]
-    return tuple(sorted((leak for leak in found if leak.strength >= threshold), key=lambda leak: -leak.strength))
+    sure = [leak for leak in found if leak.strength >= threshold and _at_least(task, leak, later.labels) >= threshold]
+    return tuple(sorted(sure, key=lambda leak: -leak.strength))
+
+
+def _at_least(task: TaskKind, leak: Leak, labels: Floats) -> float:
+    """Return a strength less two standard errors: of an AUC by Hanley and McNeil (1982), of a correlation by Fisher."""
+    strength, rows = leak.strength, len(labels)
+    if task == "binary":
+        positives = int(labels.sum())
+        negatives = max(rows - positives, 1)
+        one, two = strength / (2 - strength) - strength**2, 2 * strength**2 / (1 + strength) - strength**2
+        variance = (strength * (1 - strength) + (positives - 1) * one + (negatives - 1) * two) / (positives * negatives)
+        return strength - _STANDARD_ERRORS * float(np.sqrt(max(variance, 0.0)))
+    if task == "multiclass":
+        errors = int(rows - np.bincount(labels.astype(np.int64)).max())
+        left = (1 - strength) * errors
+        return 1 - (left + _STANDARD_ERRORS * float(np.sqrt(left))) / errors if errors else 0.0
+    if rows <= 3 or strength >= 1:  # noqa: PLR2004  the formula divides by rows - 3
+        return strength
+    return float(np.tanh(np.arctanh(strength) - _STANDARD_ERRORS / np.sqrt(rows - 3)))
 
 
 def _strength(task: TaskKind, train: Part, later: Part, index: int) -> float:
@@ -80,13 +103,18 @@ def _errors_gone(
 
 
 def _edges(column: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the inner bin edges of a column: every value when there are few, else quantiles."""
+    """Return the inner bin edges of a column: every value when there are few, else quantiles.
+
+    A value of many rows has a bin to itself: 0 where nothing was refunded says another thing than a little.
+    """
     present = column[~np.isnan(column)]
     distinct = np.unique(present)
     if len(distinct) <= _MAX_BINS:
         return distinct[1:]
     bins = int(np.clip(len(present) // _MIN_BIN_ROWS, 2, _MAX_BINS))
-    return np.unique(np.quantile(present, np.linspace(0, 1, bins + 1)[1:-1]).astype(np.float32))
+    cuts = np.quantile(present, np.linspace(0, 1, bins + 1)[1:-1]).astype(np.float32)
+    common = cuts[1:][np.diff(cuts) == 0]
+    return np.unique(np.concatenate((cuts, np.nextafter(common, np.float32(np.inf)))))
 
 
 def _bins(column: NDArray[np.float32], edges: NDArray[np.float32]) -> NDArray[np.int64]:

@@ -31,7 +31,7 @@ _UNREADABLE = (pa.ArrowException, OSError, ValueError)
 
 def read_parquet(data: bytes, product: Product) -> Rows:
     """Return the rows of a Parquet file with the faults of its cells. Raises FileRefused."""
-    file = _open(data)
+    file = open_parquet(data)
     meta = file.metadata
     packed = sum(meta.row_group(index).total_byte_size for index in range(meta.num_row_groups))
     refuse_if(refuse_shape(meta.num_rows, meta.num_columns, product.limits))
@@ -48,7 +48,7 @@ def read_parquet(data: bytes, product: Product) -> Rows:
     return rows if _is_checked(data, meta) else replace(rows, notes=(*rows.notes, _UNCHECKED))
 
 
-def _open(data: bytes) -> pq.ParquetFile:
+def open_parquet(data: bytes) -> pq.ParquetFile:
     """Open the footer. Text stays coded as it is in the file: decoding it may take a thousand times its size."""
     try:
         schema = pq.read_schema(pa.BufferReader(data))

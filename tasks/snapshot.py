@@ -19,6 +19,7 @@ from lifecycle.batch import BatchManifest, batch_prefix, shown
 from lifecycle.columns import Array, Column, missing, normalise
 from lifecycle.errors import ServiceError, TrainingError
 from lifecycle.snapshot import BatchRef, Snapshot, take
+from lifecycle.spec import Product
 from lifecycle.training import Keys
 from tasks import objects
 from tasks.clients import s3
@@ -67,23 +68,44 @@ def read_frame(
     `columns` must hold the grain; without a grain the columns are all of the row, and a row that is there again is
     another one when `repeats` says keep. Raises TrainingError naming the batch that is not as it was published.
     """
-    parts: dict[str, _Part] = {}
+    identity = grain or [one.name for one in columns]
+    parts = {
+        batch.batch_id: _keyed(
+            _columns(snapshot.product, batch, _verified(bucket, snapshot.product, batch), columns), identity
+        )
+        for batch in snapshot.by_age
+    }
+    kept = _newest(parts, keep=not grain and repeats == "keep")
+    return _joined([kept[batch.batch_id] for batch in snapshot.batches], sum(len(one.keys) for one in parts.values()))
+
+
+def frame_of(tables: Sequence[pa.Table], columns: Sequence[Column], product: Product) -> Frame:
+    """Return the rows of validated tables, the newest last, as a snapshot of such batches would hold them."""
+    identity = product.grain or [one.name for one in columns]
+    parts = {
+        str(at): _keyed({one.name: _array(table, one) for one in columns}, identity)
+        for at, table in reversed(list(enumerate(tables)))
+    }
+    kept = _newest(parts, keep=product.repeats == "keep")
+    return _joined([kept[str(at)] for at in range(len(tables))], sum(len(one.keys) for one in parts.values()))
+
+
+def _newest(parts: Mapping[str, _Part], *, keep: bool) -> dict[str, _Part]:
+    """Return parts, the newest first, without the rows a newer one has as well; all of them with `keep`."""
     newer: Keys = np.empty(0, dtype=np.uint64)
-    repeated = 0
-    for batch in snapshot.by_age:
-        body = _verified(bucket, snapshot.product, batch)
-        part = _keyed(_columns(snapshot.product, batch, body, columns), grain or [one.name for one in columns])
-        kept = ~np.isin(part.keys, newer) if grain or repeats == "refuse" else np.ones(len(part.keys), dtype=bool)
-        repeated += int(np.count_nonzero(~kept))
+    found = {}
+    for name, part in parts.items():
+        stays = np.ones(len(part.keys), dtype=bool) if keep else ~np.isin(part.keys, newer)
         newer = np.union1d(newer, part.keys)
-        parts[batch.batch_id] = _Part({name: values[kept] for name, values in part.columns.items()}, part.keys[kept])
-    ordered = [parts[batch.batch_id] for batch in snapshot.batches]
-    names = [column.name for column in columns]
-    return Frame(
-        columns={name: np.concatenate([part.columns[name] for part in ordered]) for name in names},
-        keys=np.concatenate([part.keys for part in ordered]),
-        repeated=repeated,
-    )
+        found[name] = _Part({column: values[stays] for column, values in part.columns.items()}, part.keys[stays])
+    return found
+
+
+def _joined(parts: Sequence[_Part], delivered: int) -> Frame:
+    keys = np.concatenate([part.keys for part in parts])
+    names = list(parts[0].columns)
+    columns = {name: np.concatenate([part.columns[name] for part in parts]) for name in names}
+    return Frame(columns, keys, repeated=delivered - len(keys))
 
 
 def _reference(bucket: str, key: str) -> BatchRef:

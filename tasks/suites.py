@@ -75,9 +75,9 @@ def load_suite(expectations: Path, name: str) -> Suite:
     rules = raw.get("expectations")
     if not isinstance(rules, list) or not rules:
         raise _wrong(path, "it has no expectations, and an empty suite lets everything pass")
-    return Suite(
-        name, sha256(body).hexdigest(), tuple(_rule(path, at, rule) for at, rule in enumerate(rules)), str(path)
-    )
+    read = tuple(_rule(path, at, rule) for at, rule in enumerate(rules))
+    _refuse_shared_quantiles(path, read)
+    return Suite(name, sha256(body).hexdigest(), read, str(path))
 
 
 def build(suite: Suite) -> gx.ExpectationSuite:
@@ -105,6 +105,17 @@ def build(suite: Suite) -> gx.ExpectationSuite:
         dropped = len(suite.rules) - len(whole.expectations)
         raise _wrong(Path(suite.source), f"Great Expectations dropped {dropped} of {len(suite.rules)} expectations")
     return whole
+
+
+def _refuse_shared_quantiles(path: Path, rules: tuple[Rule, ...]) -> None:
+    """Refuse two rules on quantiles of one column: 1.24 computes the first one's and judges both by them."""
+    seen: set[str] = set()
+    for at, rule in enumerate(rules):
+        column = str(rule.kwargs.get("column"))
+        if "quantile_values" in rule.type and column in seen:
+            raise _wrong_rule(str(path), at, rule.type, f"{column!r} has another such rule; put all quantiles into one")
+        if "quantile_values" in rule.type:
+            seen.add(column)
 
 
 def _names_rows(kind: type) -> bool:

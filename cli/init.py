@@ -1,0 +1,225 @@
+"""`tropism init`: from a file to a product that can be reviewed, dropped on and served.
+
+Nothing that exists is overwritten: a second run shows what would change. It needs no cloud.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from cli import output, understood
+from lifecycle.errors import UsageError
+
+if TYPE_CHECKING:
+    from tasks.drafting import Draft, Wanted
+
+State = Literal["written", "proposed", "unchanged", "shown"]
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
+_NOTHING = "none"
+_TASKS = ("binary", "multiclass", "regression", "counts")
+_LEFT_OUT = ("giveaway", "later", "identifier", "constant", "empty", "key")
+_LOUD = ("giveaway", "later")
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A column no model learns from, and why."""
+
+    column: str
+    because: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Initialised:
+    """`init`: what was understood of the files, and what became of the product's own files.
+
+    `state`: written, proposed (they exist and differ: `changes` says how), unchanged, or shown (nobody said yes).
+    """
+
+    product: str
+    state: State
+    task: str
+    target: str
+    time: str | None
+    grain: tuple[str, ...]
+    rows: int
+    held_back: int
+    features: tuple[str, ...]
+    left_out: tuple[LeftOut, ...]
+    leaks: tuple[str, ...]
+    metric: str
+    floors: Mapping[str, float]
+    notes: tuple[str, ...]
+    files: tuple[str, ...]
+    changes: str
+
+
+def init(  # noqa: PLR0917  typer reads the options off the parameters
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What the product shall be called.")],
+    more: Annotated[list[Path] | None, typer.Argument(metavar="FILE", help="More files of the same kind.")] = None,
+    data: Annotated[list[Path] | None, typer.Option("--data", help="A file as it will be delivered.")] = None,
+    target: Annotated[str, typer.Option(help="The column to predict.")] = "",
+    task: Annotated[str | None, typer.Option(help=f"One of {', '.join(_TASKS)}; guessed without.")] = None,
+    time: Annotated[str | None, typer.Option(help="The column that says when a row happened, or `none`.")] = None,
+    key: Annotated[str | None, typer.Option(help="The columns that identify a row, with commas, or `none`.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Write the files without asking.")] = False,
+    apply: Annotated[bool, typer.Option("--apply", help="Replace files that exist and differ.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was understood as an object.")] = False,
+) -> None:
+    """Draw up a product from files: what the columns are, what a model may learn, what good data looks like.
+
+    Writes products/NAME/product.yaml, two expectation suites and a sample, each guess with its reason beside it.
+    Files that exist stay as they are: a second run shows what would change. Needs no running cloud.
+
+    Example: tropism init churn --data customers.csv --target churned --yes
+    """
+    from lifecycle.batch import Limits
+    from tasks.drafting import draft
+
+    paths = [*(data or []), *(more or [])]
+    _check(name, paths, target, task)
+    with output.progress(f"reading {', '.join(path.name for path in paths)}", quiet=as_json):
+        found = draft(name, paths, target, _wanted(task, time, key), Limits())
+    root = home()
+    changes = _changes(root, found.files)
+    if not as_json:
+        understood.tell(found)
+    state = _settle(root, found, changes, yes=yes or apply, apply=apply, ask=not as_json)
+    answer = _shape(found, state, changes)
+    if as_json:
+        output.emit(answer)
+    else:
+        _end(answer, paths)
+    if state == "shown":
+        raise typer.Exit(1)
+
+
+def home() -> Path:
+    """Return the folder that holds products and expectations: the environment's, the local cloud's, or this one."""
+    from localcloud import address
+
+    if named := os.environ.get("TROPISM_ROOT"):
+        return Path(named)
+    cloud = address.find()
+    return cloud.root if cloud is not None else Path()
+
+
+def _check(name: str, paths: Sequence[Path], target: str, task: str | None) -> None:
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"A product cannot be called {name!r}.",
+            detail="A name has small letters, digits and hyphens, a letter first, 31 characters at most.",
+        )
+    if not paths:
+        raise UsageError("There is no data.", resolution=f"Say `tropism init {name} --data FILE --target COLUMN`.")
+    if not target:
+        raise UsageError("There is no target.", resolution="Say which column to predict: `--target COLUMN`.")
+    if task is not None and task not in _TASKS:
+        raise UsageError(f"There is no task {task!r}.", detail=f"A task is one of {', '.join(_TASKS)}.")
+
+
+def _wanted(task: str | None, time: str | None, key: str | None) -> Wanted:
+    from typing import cast
+
+    from lifecycle.metrics import TaskKind
+    from tasks.drafting import Wanted
+
+    grain = None if key is None else tuple(part.strip() for part in key.split(",")) if key != _NOTHING else ()
+    return Wanted(cast("TaskKind | None", task), "" if time == _NOTHING else time, grain)
+
+
+def _changes(root: Path, files: Mapping[str, bytes]) -> str:
+    """Return how the files differ from those that exist, "" when none does or none exists."""
+    lines: list[str] = []
+    for name, body in files.items():
+        path = root / name
+        before = path.read_bytes() if path.is_file() else None
+        if before is None or before == body:
+            continue
+        if name.endswith(".parquet"):
+            lines.append(f"{name}: other rows ({len(before):,} bytes there, {len(body):,} proposed)\n")
+            continue
+        old, new = (part.decode(errors="replace").splitlines(keepends=True) for part in (before, body))
+        lines += difflib.unified_diff(old, new, fromfile=name, tofile=f"{name} (proposed)")
+    return "".join(lines)
+
+
+def _settle(root: Path, found: Draft, changes: str, *, yes: bool, apply: bool, ask: bool) -> State:
+    """Write what is new, and what differs when that is wanted; return what became of it."""
+    exists = any((root / name).is_file() for name in found.files)
+    if exists and not changes and all((root / name).is_file() for name in found.files):
+        return "unchanged"
+    if changes and not apply:
+        return "proposed"
+    if not yes and not (ask and sys.stdin.isatty() and typer.confirm("Write these files?", default=True)):
+        return "shown"
+    for name, body in found.files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(body)
+    _write_pages(root)
+    return "written"
+
+
+def _write_pages(root: Path) -> None:
+    """Bring the pages that are made from products up to date: the schema for editors, the table of suites."""
+    from lifecycle.errors import SuiteError
+    from lifecycle.product_writing import SCHEMA_FILE
+    from lifecycle.spec import schema_text
+    from tasks.suite_table import write_page
+
+    (root / "products" / SCHEMA_FILE).write_text(schema_text(), encoding="utf-8")
+    try:
+        write_page(root / "expectations")
+    except SuiteError as error:  # another product's, whose files are not this command's business
+        output.warn(f"expectations/README.md was not written anew. {error}")
+
+
+def _shape(found: Draft, state: State, changes: str) -> Initialised:
+    known = found.understood
+    policy = known.sizing.evaluation
+    left = [part for part in known.parts if part.role in _LEFT_OUT]
+    return Initialised(
+        product=known.name,
+        state=state,
+        task=known.task.task,
+        target=known.target,
+        time=known.time,
+        grain=known.grain,
+        rows=found.rows.received,
+        held_back=found.rows.quarantined,
+        features=tuple(column.name for column in known.columns if column.input),
+        left_out=tuple(LeftOut(part.name, part.role, part.why) for part in left),
+        leaks=tuple(part.name for part in left if part.role in _LOUD),
+        metric=policy.metric,
+        floors={str(metric): floor for metric, floor in policy.floors.items()},
+        notes=known.notes,
+        files=tuple(found.files),
+        changes=changes,
+    )
+
+
+def _end(answer: Initialised, paths: Sequence[Path]) -> None:
+    """Say what was written, or what would be, and what to do next."""
+    if answer.state == "proposed":
+        output.say(answer.changes)
+        output.say("Nothing was written: these files exist. Change them by hand, or replace them with --apply.")
+    elif answer.state == "unchanged":
+        output.say("The product's files are as they would be drawn up: nothing to change.")
+    elif answer.state == "shown":
+        output.say("Nothing was written. Say --yes to write the files.")
+    else:
+        for name in answer.files:
+            output.say(f"wrote {name}")
+        output.say(f"Look at products/{answer.product}/product.yaml. Then:")
+        output.say(f"  tropism drop {answer.product} {paths[0]} --wait")
