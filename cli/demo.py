@@ -72,7 +72,10 @@ def demo(
     here = context.here(PRODUCT)
     stage = _stage(here, say)
     told = [_play(stage, number, step, say) for number, step in enumerate(story.STEPS, start=1)]
-    say.title("Who started all this", "Nobody clicked run: an automation answered each event.")
+    say.title(
+        "Who started all this",
+        "Nobody clicked run: an automation answered each event, and a release looks again by itself.",
+    )
     say.lines(causes(here, since))
     if as_json:
         output.emit(told)

@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 TIMEOUT_SECONDS = 10.0
 _PAGE = 200  # the server's own limit for one page of runs
 _TELLING = frozenset({"send-notification", "call-webhook"})
+LOOK, LOOKED = "tick/", "the look before it"  # the key of a look that a release scheduled itself, see tasks/ticks.py
 ENDED_BADLY = frozenset({"FAILED", "CRASHED", "CANCELLED"})
 
 
 @dataclass(frozen=True)
 class Run:
-    """One flow run; `state` is Prefect's state type in capitals, `cause` the automation that made it, if one did."""
+    """One flow run; `state` is Prefect's state type in capitals, `cause` the automation or the look that made it."""
 
     id: str
     flow: str
@@ -149,7 +150,7 @@ class Orchestrator:
             parameters=item.get("parameters") or {},
             created=datetime.fromisoformat(item["created"]),
             page=self.page(item["id"]),
-            cause=(item.get("created_by") or {}).get("display_value"),
+            cause=(item.get("created_by") or {}).get("display_value") or _look(item),
         )
 
     def _ask(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401  # JSON
@@ -194,6 +195,11 @@ def _user() -> tuple[str, str] | None:
 def _key() -> dict[str, str]:
     key = os.environ.get("PREFECT_API_KEY")
     return {"Authorization": f"Bearer {key}"} if key else {}
+
+
+def _look(item: Mapping[str, Any]) -> str | None:
+    """Say that a release scheduled this run, its next look, or return None."""
+    return LOOKED if str(item.get("idempotency_key") or "").startswith(LOOK) else None
 
 
 def _found(error: httpx.HTTPError) -> str:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from cli.verdicts import Verdict
 
 TIMEOUT_SECONDS = 240.0
+CALLS_PER_SECOND = 20.0
+STEP = "step"  # the ledger's word for another share of the requests
 
 
 @dataclass
@@ -86,8 +88,23 @@ def damaged(stage: Stage) -> list[str]:
 
 
 def mended(stage: Stage) -> list[str]:
-    """Drop the whole file under the same name."""
-    return outcome(stage, stage.drop(stage.file(stage.damaged_month)))
+    """Drop the whole file under the same name, while callers ask: the release is judged on what they are answered."""
+    from cli.callers import callers
+    from cli.simulate import shares
+    from tasks import ledger
+
+    known = len(ledger.entries(stage.here.bucket, stage.product))
+    with callers(stage.here, stage.product, None, per_second=CALLS_PER_SECOND) as asking:
+        lines = outcome(stage, stage.drop(stage.file(stage.damaged_month)))
+    asked = asking.tally
+    if asked.failed:
+        raise ReleaseError(f"{asked.failed} of {asked.asked} requests got no answer while the traffic moved.")
+    steps = [entry.reason for entry in ledger.entries(stage.here.bucket, stage.product)[known:] if entry.action == STEP]
+    return [
+        *lines,
+        *(f"  {step}" for step in steps),
+        f"Meanwhile {asked.asked} requests were answered: {shares(asked)}.",
+    ]
 
 
 def again(stage: Stage) -> list[str]:
@@ -195,7 +212,11 @@ STEPS: tuple[Step, ...] = (
         "An upload that stopped halfway looks like a smaller month. It must never be trained on.",
         damaged,
     ),
-    Step("The mended file arrives", "Same name, whole content: a new batch, taken once.", mended),
+    Step(
+        "The mended file arrives, while people ask",
+        "Requests come in all the time now, so a new model takes them in steps and is watched at each.",
+        mended,
+    ),
     Step("The same file once more", "Everything may be delivered twice. The same bytes are the same batch.", again),
     Step("A prediction, with its reasons", "Asked over HTTP like any caller; taken apart by TreeSHAP.", prediction),
     Step("A step back", "Traffic goes back in seconds, to a version that is proven first.", step_back),

@@ -31,8 +31,10 @@ def too_thin(plan: ReleasePlan, requests: int | None) -> Reason | None:
     """
     if requests is None or requests >= enough(plan):
         return None
-    within, coming = look_back(plan), requests * (plan.deadline / look_back(plan))
-    found = f"{requests:,} requests in the last {within}, so {coming:,.0f} within {plan.deadline}"
+    within = look_back(plan)
+    found = f"{requests:,} requests in the last {within}"
+    if within < plan.deadline:
+        found = f"{found}, so {requests * (plan.deadline / within):,.0f} within {plan.deadline}"
     expected = f"at least {_wanted(plan):,}, for {plan.min_requests} to the challenger at {plan.weight(0):.0%}"
     return Reason(Finding.TRAFFIC_TOO_THIN, "requests", found, expected)
 

@@ -10,6 +10,7 @@ from prefect.states import Crashed, Running
 
 from cli.orchestrator import Orchestrator, connect
 from lifecycle.errors import ServiceError
+from tasks.ticks import Tick
 from tests.worker.conftest import POOL, Prefect, prefect  # noqa: F401  # a fixture
 
 BEFORE = datetime.now(UTC) - timedelta(minutes=5)
@@ -17,6 +18,12 @@ BEFORE = datetime.now(UTC) - timedelta(minutes=5)
 
 @flow(name="train")
 def train(product: str) -> str:
+    """Stand in for the flow of that name."""
+    return product
+
+
+@flow(name="release")
+def release(product: str) -> str:
     """Stand in for the flow of that name."""
     return product
 
@@ -34,6 +41,22 @@ def test_runs_are_those_of_the_flow_and_the_product(prefect: Prefect, orchestrat
     assert (found.page, found.cause) == (f"{prefect.url.removesuffix('/api')}/runs/flow-run/{found.id}", None)
     assert len(orchestrator.runs("train", since=BEFORE)) == 2
     assert orchestrator.runs("release", since=BEFORE) == ()
+
+
+def test_a_look_at_a_release_was_caused_by_the_look_before_it(
+    prefect: Prefect,  # noqa: F811
+    orchestrator: Orchestrator,
+) -> None:
+    look = Tick("letters", "2", "ab" * 32, 3, datetime.now(UTC))
+    run = {
+        "flow_id": str(prefect.client.create_flow(release)),
+        "parameters": {"product": "letters"},
+        "idempotency_key": look.key,
+        "state": {"type": "RUNNING"},
+    }
+    assert httpx.post(f"{prefect.url}/flow_runs/", json=run).status_code == 201
+    [found] = orchestrator.runs("release", since=BEFORE, product="letters")
+    assert found.cause == "the look before it"
 
 
 def test_an_automation_that_failed_to_act_is_found(prefect: Prefect, orchestrator: Orchestrator) -> None:  # noqa: F811

@@ -28,7 +28,7 @@ def test_the_story_is_told_in_this_order() -> None:
         "March arrives",
         "April arrives",
         "A month arrives truncated",
-        "The mended file arrives",
+        "The mended file arrives, while people ask",
         "The same file once more",
         "A prediction, with its reasons",
         "A step back",
