@@ -23,6 +23,7 @@ from cli import (
     history,
     init,
     models,
+    orders,
     predict,
     score,
     simulate,
@@ -51,7 +52,12 @@ COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
     ("models", models.models),
     ("history", history.history),
     ("why", why.why),
+    ("approve", orders.approve),
+    ("hold", orders.hold),
+    ("abort", orders.abort),
     ("rollback", traffic.rollback),
+    ("freeze", orders.freeze),
+    ("unfreeze", orders.unfreeze),
     ("verify", verify.verify),
 )
 

@@ -27,14 +27,6 @@ class Serving:
 
 
 @dataclass(frozen=True)
-class Step:
-    """How far a release is."""
-
-    state: str
-    step: int | None
-
-
-@dataclass(frozen=True)
 class Endpoint:
     """Where predictions are asked for; `version` is what the endpoint itself answers, null when it does not."""
 
@@ -126,11 +118,50 @@ class Why:
 
 @dataclass(frozen=True)
 class Rows:
-    """Where the rows of a delivery went."""
+    """Where the rows of a delivery went: received = validated + quarantined + duplicates, always.
+
+    `duplicates` are the rows of a delivery whose bytes had come before.
+    """
 
     received: int
     validated: int
     quarantined: int
+    duplicates: int
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What one model answered at the step; null where it is not known, which is not zero."""
+
+    requests: int | None
+    errors: int | None
+    slow: int | None
+    invalid: int | None
+    actions: int | None
+    scored: int | None
+
+
+@dataclass(frozen=True)
+class Step:
+    """How far a release is, and on what evidence; all but the first two are null or empty unless it goes in steps.
+
+    `steps` are percent of the requests; `reasons` those of the last look, `challenger` and `champion` what they
+    answered at this step. `detectable_ratio`: the smallest ratio of errors that is taken back nine times in ten.
+    """
+
+    state: str
+    step: int | None
+    steps: tuple[float, ...] | None = None
+    since: str | None = None
+    looks: int | None = None
+    next_look: str | None = None
+    reasons: tuple[Why, ...] = ()
+    challenger: Counts | None = None
+    champion: Counts | None = None
+    replayed: int = 0
+    detectable_ratio: float | None = None
+    approved_by: str | None = None
+    held_by: str | None = None
 
 
 ModelState = Literal["promoted", "challenger", "refused", "no_change", "undecidable"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli import context, deliveries, output
+from cli import context, deliveries, output, releases
 from cli.context import Here
 from cli.services import RECENT
 from cli.shapes import (
@@ -19,13 +19,21 @@ from cli.shapes import (
     Report,
     Services,
     Serving,
-    Step,
     Store,
 )
 from lifecycle.errors import ServiceError
 
 if TYPE_CHECKING:
     from lifecycle.control import Contender
+
+
+_NEXT = {
+    "waiting": "somebody approves the release: tropism approve PRODUCT",
+    "moving": "traffic follows the control record",
+    "rolling_back": "traffic goes back",
+    "baking": "the step is watched",
+    "held": "the release is looked at again; approve, hold or abort it as you see fit",
+}
 
 
 def status(
@@ -65,7 +73,7 @@ def of_product(here: Here, product: str) -> ProductStatus:
         champion=_serving(record.champion),
         challenger=_serving(record.challenger),
         weight=record.weight,
-        release=Step(record.release.state, record.release.step) if record.release else None,
+        release=releases.step(record),
         endpoint=endpoint(here, product),
         batches=deliveries.zones(here.bucket, product),
         report=report(here, product),
@@ -140,13 +148,18 @@ def tell(found: ProductStatus) -> None:
     facts.append(("endpoint", f"{found.endpoint.url} answers as {answers}" if found.endpoint.url else "none yet"))
     if found.challenger is not None:
         facts.append(("challenger", f"model {found.challenger.version}: {found.challenger.reason}"))
+    if found.release is not None:
+        facts.extend(releases.facts(found.release, found.weight))
     zones = found.batches
     facts.append(
         ("batches", f"{zones.validated} validated, {zones.quarantined} quarantined, {zones.landing} just landed")
     )
     facts.append(("next", _next(found)))
     output.facts(facts, indent=2)
-    if champion is not None and found.endpoint.version != champion.version:
+    expected = {champion.version} if champion is not None else set()
+    if found.challenger is not None and found.weight > 0:
+        expected.add(found.challenger.version)
+    if champion is not None and found.endpoint.version not in expected:
         output.warn(
             f"The endpoint of {found.product} answers as {answers}, the control record says model {champion.version}. "
             f"The sweep mends this; look with `tropism verify {found.product}`."
@@ -181,7 +194,7 @@ def _next(found: ProductStatus) -> str:
     if found.frozen:
         return "nothing: it is frozen"
     if found.release is not None:
-        return f"the release goes on: {found.release.state}"
+        return _NEXT[found.release.state].replace("PRODUCT", found.product)
     if found.batches.landing:
         return "what landed is checked"
     if found.champion is None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cli import context, output
+from cli import context, orders, output
 from cli.shapes import RolledBack
 from lifecycle.errors import UsageError
 
@@ -16,7 +16,12 @@ from lifecycle.errors import UsageError
 def rollback(
     product: Annotated[str, typer.Argument(metavar="PRODUCT", help="The product.")],
     reason: Annotated[str, typer.Option(help="Why; it goes into the ledger with your name.")],
-    to: Annotated[str | None, typer.Option(help="The model version to go back to; the previous one without.")] = None,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            help="The model version to go back to. Without it the previous one; in a release, the champion alone."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was done as an object.")] = False,
 ) -> None:
     """Give the traffic to a model that served before. Works while Prefect and MLflow are down.
@@ -43,6 +48,7 @@ def back(here: context.Here, product: str, reason: str, to: str | None) -> Rolle
     from flows.rollback import roll_back
     from tasks import endpoint
 
+    orders.impatient()
     done = roll_back(product, reason, to=to, actor=getpass.getuser(), request=uuid.uuid4().hex)
     answers = endpoint.serving(here.settings, product)
     return RolledBack(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cli.deliveries import why
-from cli.shapes import Judged, ModelState
+from cli.shapes import Judged, ModelState, Why
 
 if TYPE_CHECKING:
     from lifecycle.batch import Reason
@@ -29,7 +29,10 @@ _LIMIT = 1_000_000
 
 @dataclass(frozen=True)
 class Verdict:
-    """The verdict on a model; `settled` when nothing more is to come of it. `says`: the ledger's own sentence."""
+    """The verdict on a model. `says`: the ledger's own sentence; `release`: where its release stands, or how it ended.
+
+    `settled`: nothing more is to come of it soon. A release in steps may take days, so its first step is enough.
+    """
 
     version: str | None
     state: ModelState
@@ -37,6 +40,7 @@ class Verdict:
     mlflow_run: str
     settled: bool
     evidence: Mapping[str, Scalar]
+    release: Why | None = None
 
 
 @dataclass
@@ -61,15 +65,20 @@ class Verdicts:
         record = control.read(self.bucket, self.product).record
         found = None
         for entry in challenges:
-            found = verdict(entry, record, promoted=entry.to is not None and self._promoted(entry.to))
+            found = verdict(entry, record, self._end(entry.to))
             if found.settled:
                 break
         return found
 
-    def _promoted(self, version: str) -> bool:
+    def _end(self, version: str | None) -> Entry | None:
+        """Return the ledger entry that ended the release of a model: its promotion, or that it was taken back."""
         from lifecycle.control import promotion_key
 
-        return any(entry.key == promotion_key(version) for entry in self._entries.values())
+        for entry in self._entries.values():
+            taken = entry.action == "take_back" and entry.from_ == version
+            if version is not None and (taken or entry.key == promotion_key(version)):
+                return entry
+        return None
 
     def read(self) -> list[Entry]:
         """Return the ledger, oldest first, reading only what is new."""
@@ -90,26 +99,56 @@ def covers(entry: Entry, batch_id: str) -> bool:
     return entry.action == "challenge" and shown(batch_id) in batches
 
 
-def verdict(entry: Entry, record: ControlRecord, *, promoted: bool) -> Verdict:
-    """Return what became of a challenge: promoted once its model got the traffic, else what the gate said."""
+def verdict(entry: Entry, record: ControlRecord, end: Entry | None = None) -> Verdict:
+    """Return what became of a challenge: promoted once its model got the traffic, else what the gate said.
+
+    `end` is the ledger entry that ended its release, if one did; a model that was taken back is refused.
+    """
     champion = record.champion.model_version if record.champion else None
     said = _STATES.get(str(entry.evidence.get("verdict")), "undecidable")
     passed = said == "challenger"
     overtaken = passed and champion is not None and entry.to is not None and int(champion) > int(entry.to)
-    arrived = promoted and record.release is None
+    stands = _stands(entry.to, record) if passed and end is None else None
+    if end is not None:
+        said = "promoted" if end.action == "promote" else "refused"
     return Verdict(
         version=entry.to,
-        state="promoted" if promoted else said,
+        state=said,
         says=entry.reason,
         mlflow_run=str(entry.evidence.get("mlflow_run") or ""),
-        settled=not passed or overtaken or arrived,
+        settled=not passed or overtaken or stands is not None or (end is not None and record.release is None),
         evidence=entry.evidence,
+        release=_taken_back(end) if end is not None and end.action != "promote" else stands,
     )
 
 
 def judged(bucket: str, product: str, found: Verdict) -> Judged:
-    """Return a verdict as scripts see it, with the gate's reasons one by one."""
-    return Judged(found.version, found.state, tuple(why(reason) for reason in _reasons(bucket, product, found)))
+    """Return a verdict as scripts see it: where the release stands, then the gate's reasons one by one."""
+    gate = tuple(why(reason) for reason in _reasons(bucket, product, found))
+    return Judged(found.version, found.state, (*((found.release,) if found.release else ()), *gate))
+
+
+def _stands(version: str | None, record: ControlRecord) -> Why | None:
+    """Say where the release of a model stands, once its first step is taken or somebody is waited for."""
+    from lifecycle.stepping import state_of
+
+    rollout, challenger, state = record.rollout, record.challenger, state_of(record)
+    if rollout is None or challenger is None or version is None or record.release is not None:
+        return None
+    if challenger.model_version != version:
+        if int(challenger.model_version) > int(version):
+            return None
+        return Why("WAITS", None, f"model {challenger.model_version} is under release", "the end of that", None)
+    if state == "moving":
+        return None
+    steps = rollout.plan.steps
+    at = f"{state}, step {rollout.progress.step + 1} of {len(steps)} at {record.weight:.0%} of the requests"
+    found = "; ".join((at, *(f"{reason.code}: {reason.found}" for reason in rollout.reasons)))
+    return Why("UNDER_RELEASE", None, found, "every step passed", None)
+
+
+def _taken_back(end: Entry) -> Why:
+    return Why("TAKEN_BACK", None, end.reason, "every step passed", None)
 
 
 def _reasons(bucket: str, product: str, found: Verdict) -> tuple[Reason, ...]:

@@ -13,7 +13,7 @@ from cli.context import Here
 from lifecycle.errors import TropismError
 
 if TYPE_CHECKING:
-    from lifecycle.control import Contender
+    from lifecycle.control import Contender, ControlRecord
     from tasks.endpoint import AliasState
 
 _NOTHING = "nothing"
@@ -69,12 +69,13 @@ def _held(here: Here, product: str) -> list[Check]:
     from tasks import control
 
     try:
-        champion = control.read(here.bucket, product).record.champion
+        record = control.read(here.bucket, product).record
     except TropismError as error:
         return [Check(product, "control record", ok=False, found=str(error), expected="a control record")]
+    champion = record.champion
     looks: dict[str, Callable[[], Check]] = {
-        "endpoint": lambda: _endpoint(here, product, champion),
-        "function alias": lambda: _function_alias(here, product, champion),
+        "endpoint": lambda: _endpoint(here, product, record),
+        "function alias": lambda: _function_alias(here, product, record),
         "MLflow alias": lambda: _model_alias(product, champion),
         "bundle": lambda: _bundle(here, product, champion),
     }
@@ -94,22 +95,35 @@ def _ledger(here: Here, product: str) -> Check:
     return Check(product, "ledger", verdict.holds, verdict.reason, "a chain without gap or alteration")
 
 
-def _endpoint(here: Here, product: str, champion: Contender | None) -> Check:
+def _endpoint(here: Here, product: str, record: ControlRecord) -> Check:
+    """Compare who answers; during a release it may be the challenger."""
     from tasks import endpoint
 
-    found = endpoint.serving(here.settings, product)
-    return _same(product, "endpoint", _model(found.model_version if found else None), _expected(champion))
+    found, challenger = endpoint.serving(here.settings, product), record.challenger
+    answers = _model(found.model_version if found else None)
+    if record.weight > 0 and challenger is not None and answers == _expected(challenger):
+        return _same(product, "endpoint", answers, _expected(challenger))
+    return _same(product, "endpoint", answers, _expected(record.champion))
 
 
-def _function_alias(here: Here, product: str, champion: Contender | None) -> Check:
+def _function_alias(here: Here, product: str, record: ControlRecord) -> Check:
     from tasks import endpoint
 
-    found = endpoint.alias(here.settings.predict_function(product))
+    found, champion = endpoint.alias(here.settings.predict_function(product)), record.champion
     if champion is None:  # before the first release the alias points to a version without a bundle
         return Check(product, "function alias", ok=True, found=_version(found), expected="any version without a model")
     mixed = "".join(f" and {share:.0%} version {version}" for version, share in found.extra.items()) if found else ""
-    expected = f"function version {champion.function_version}"
-    return _same(product, "function alias", f"{_version(found)}{mixed}", expected)
+    return _same(product, "function alias", f"{_version(found)}{mixed}", _split(champion, record))
+
+
+def _split(champion: Contender, record: ControlRecord) -> str:
+    """Return how the alias has to be: the challenger has its weight, and is alone at full weight."""
+    challenger = record.challenger
+    if challenger is None or not record.weight:
+        return f"function version {champion.function_version}"
+    if record.weight >= 1:
+        return f"function version {challenger.function_version}"
+    return f"function version {champion.function_version} and {record.weight:.0%} version {challenger.function_version}"
 
 
 def _model_alias(product: str, champion: Contender | None) -> Check:

@@ -13,6 +13,7 @@ from datetime import datetime
 import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
+from prefect.settings import get_current_settings
 from prefect.states import Scheduled
 
 from lifecycle.errors import ServiceError
@@ -55,7 +56,9 @@ def schedule(tick: Tick) -> str:
 
 @contextmanager
 def _client() -> Iterator[SyncPrefectClient]:
-    """Open a client and turn its errors into ours."""
+    """Open a client and turn its errors into ours. Without an address Prefect would start a server of its own."""
+    if not get_current_settings().api.url:
+        raise ServiceError("No look at the release could be scheduled.", detail="PREFECT_API_URL is not set.")
     try:
         with get_client(sync_client=True) as client:
             yield client
