@@ -24,12 +24,13 @@ def main() -> None:
         log_lines,
         metrics,
         object_versions,
+        provisioned,
         subscriptions,
     )
     from localcloud.patches.registry import apply_all
 
     modules = (
-        *(aliases, ecs_tasks, latency, failures, durability, object_versions, metrics, alarms),
+        *(aliases, ecs_tasks, latency, failures, durability, object_versions, metrics, alarms, provisioned),
         *(log_lines, log_delivery, subscriptions),
     )
     apply_all([module.patch() for module in modules], version("ministack"))

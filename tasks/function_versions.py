@@ -21,6 +21,7 @@ from lifecycle.errors import BundleError, ConflictError, ReleaseError
 from lifecycle.smoke import SmokeVerdict, judge
 from tasks.clients import lambda_client, s3
 from tasks.packages import FOLDER, Carried, Package, description_of, to_sha256, unpack
+from tasks.warmth import await_version
 
 _TRIES = 8
 _PAUSE_SECONDS = 0.5
@@ -64,6 +65,7 @@ def publish(bucket: str, function: str, package: Package) -> FunctionVersion:
     for _ in range(_TRIES):
         known = find(function, package.description, package.code_sha256)
         if known is not None:
+            await_version(function, known.number)
             return known
         try:
             _put_code(bucket, function, package)
@@ -76,6 +78,7 @@ def publish(bucket: str, function: str, package: Package) -> FunctionVersion:
             time.sleep(_PAUSE_SECONDS)
             continue
         if (made["CodeSha256"], made.get("Description", "")) == (package.code_sha256, package.description):
+            await_version(function, made["Version"])
             return FunctionVersion(made["Version"], package.description, package.code_sha256)
     raise ConflictError(
         f"No version of {function} could be published: its code kept changing under us.",

@@ -15,9 +15,11 @@ from botocore.exceptions import ClientError
 
 from lifecycle.errors import ServiceError
 from lifecycle.settings import Settings
+from lifecycle.startup import contradictions
 from tasks.clients import lambda_client, s3
 from tasks.function_versions import code_key, wait_until_updated
 from tasks.packages import Package, pack
+from tasks.warmth import startup_of
 
 _DOWNLOAD_SECONDS = 60.0
 Made = TypeVar("Made")
@@ -35,6 +37,7 @@ class Shape:
     architecture: str
     layers: tuple[str, ...]
     environment: tuple[tuple[str, str], ...]
+    snap_start: bool = False
 
     def arguments(self) -> dict[str, Any]:
         """Return the shape as Lambda's arguments, without the architecture, which belongs to the code."""
@@ -46,13 +49,15 @@ class Shape:
             "Timeout": self.timeout_s,
             "Layers": list(self.layers),
             "Environment": {"Variables": dict(self.environment)},
+            "SnapStart": {"ApplyOn": "PublishedVersions" if self.snap_start else "None"},
         }
 
 
 def ensure_function(settings: Settings, product: str) -> str:
     """Make sure the product has its function, shaped like the mould as it is now; return the name.
 
-    A second call changes nothing. Two callers at once: one creates, both go on.
+    A second call changes nothing. Two callers at once: one creates, both go on. Raises ServiceError when there is no
+    mould, or it asks for what AWS does not give.
     """
     function = settings.predict_function(product)
     wanted, found = _shape(mould_name(settings)), _shape(function)
@@ -61,6 +66,7 @@ def ensure_function(settings: Settings, product: str) -> str:
             f"There is no function {mould_name(settings)} to make {function} from.",
             resolution="Deploy the stack first; on a laptop that is `tropism up`.",
         )
+    _require_possible(mould_name(settings))
     if found is None:
         unless_exists(lambda: _create(settings, product, function, wanted))
     elif found != wanted:
@@ -126,4 +132,16 @@ def _shape(function: str) -> Shape | None:
         architecture=(found.get("Architectures") or ["x86_64"])[0],
         layers=tuple(layer["Arn"] for layer in found.get("Layers", [])),
         environment=tuple(sorted(found.get("Environment", {}).get("Variables", {}).items())),
+        snap_start=found.get("SnapStart", {}).get("ApplyOn") == "PublishedVersions",
     )
+
+
+def _require_possible(mould: str) -> None:
+    """Refuse a mould that contradicts itself; the emulator, and a person with a console, would let it be made."""
+    found = contradictions(startup_of(mould))
+    if found:
+        raise ServiceError(
+            f"Nothing can be made from {mould}.",
+            detail=" ".join(found),
+            resolution="Deploy the stack with other values of PredictSnapStart and PredictProvisionedConcurrency.",
+        )

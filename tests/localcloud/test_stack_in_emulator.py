@@ -147,6 +147,27 @@ def test_a_stack_without_a_bucket_name_is_refused() -> None:
         apply("nobody", {}, python=PYTHON, waiting=WAITING)
 
 
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"PredictProvisionedConcurrency": "2", "FunctionRuntime": "python3.13"}, "exclude each other"),
+        ({"FunctionRuntime": "provided.al2023"}, "needs one of AWS's own runtimes"),
+    ],
+)
+@pytest.mark.usefixtures("aws")
+def test_a_stack_that_asks_snapstart_for_what_it_cannot_is_refused(changed: dict[str, str], said: str) -> None:
+    prefix = f"s{uuid.uuid4().hex[:8]}"
+    wanted = parameters(prefix, PredictSnapStart="PublishedVersions", **changed)
+    with pytest.raises(ServiceError, match=said):
+        apply(prefix, wanted, python=PYTHON, waiting=WAITING)
+
+
+def test_the_mould_says_how_many_environments_are_kept_ready(clients: Callable[[str], Any], stack: Stack) -> None:
+    found = clients("lambda").get_function(FunctionName=f"{stack.prefix}-predict")
+    assert found["Tags"]["tropism:provisioned-concurrency"] == "0"
+    assert found["Configuration"]["SnapStart"]["ApplyOn"] == "None"
+
+
 def test_an_object_in_landing_reaches_the_function_and_one_elsewhere_does_not(
     clients: Callable[[str], Any], stack: Stack, tmp_path: Path
 ) -> None:
