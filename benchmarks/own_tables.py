@@ -139,7 +139,7 @@ def _panel(folder: Path) -> list[Path]:
     frame = pd.DataFrame(
         {"shop_id": shop + 1, "date": day, "price": price, "size": size.round(1), "sold": sold.round(1)}
     )
-    parts = np.array_split(frame, 3)
+    parts = [frame.iloc[rows] for rows in np.array_split(np.arange(len(frame)), 3)]
     return [path for at, part in enumerate(parts) for path in _csv(folder / f"panel-{at}.csv", part)]
 
 

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-Metric = Literal["auc", "average_precision", "log_loss", "brier", "accuracy", "rmse", "mae", "poisson_deviance"]
+Metric = Literal["auc", "average_precision", "log_loss", "brier", "accuracy", "rmse", "mae", "poisson_deviance", "r2"]
 # `counts`: how often something happens, 0 or more, told as the expected number.
 TaskKind = Literal["binary", "multiclass", "regression", "counts"]
 Floats = NDArray[np.float64]
@@ -20,10 +20,10 @@ METRICS: tuple[Metric, ...] = get_args(Metric)
 _OF_TASK: dict[TaskKind, tuple[Metric, ...]] = {
     "binary": ("auc", "average_precision", "log_loss", "brier"),
     "multiclass": ("auc", "log_loss", "accuracy"),
-    "regression": ("rmse", "mae"),
-    "counts": ("poisson_deviance", "rmse", "mae"),
+    "regression": ("rmse", "mae", "r2"),
+    "counts": ("poisson_deviance", "rmse", "mae", "r2"),
 }
-_HIGHER: frozenset[Metric] = frozenset({"auc", "average_precision", "accuracy"})
+_HIGHER: frozenset[Metric] = frozenset({"auc", "average_precision", "accuracy", "r2"})
 # These say nothing about rows of one class.
 _RANKS: frozenset[Metric] = frozenset({"auc", "average_precision"})
 # Scores are float32, whose distance to one is 6e-8: a nearer probability is rounding, not certainty.
@@ -56,6 +56,8 @@ def statistic(metric: Metric, labels: Floats, scores: Floats) -> Statistic:
         return _auc(labels, scores) if scores.ndim == 1 else _auc_of_classes(labels, scores)
     if metric == "average_precision":
         return _average_precision(labels, scores)
+    if metric == "r2":
+        return _explained(labels, scores)
     losses = _losses(metric, labels, scores)
 
     def mean(weights: Weights) -> float:
@@ -156,6 +158,22 @@ def _average_precision(labels: Floats, scores: Floats) -> Statistic:
         return float(np.diff(hits, prepend=0) @ precision) / int(hits[-1])
 
     return area
+
+
+def _explained(labels: Floats, scores: Floats) -> Statistic:
+    """Return the share of the labels' variance that the scores explain, below 0 for worse than their mean."""
+    errors = np.square(labels - scores)
+    labels = labels - labels.mean() if len(labels) else labels  # of large numbers squares have no digits left
+    squares = np.square(labels)
+
+    def share(weights: Weights) -> float:
+        total = int(weights.sum())
+        if total == 0:
+            return float("nan")
+        variance = float(weights @ squares) / total - (float(weights @ labels) / total) ** 2
+        return 1 - float(weights @ errors) / total / variance if variance > 0 else float("nan")
+
+    return share
 
 
 def _losses(metric: Metric, labels: Floats, scores: Floats) -> Floats:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from lifecycle import tolerances
+from lifecycle.columns import level
 from lifecycle.expectation import Expectation
 from lifecycle.guessing import CODED_LEVELS, USED, Part
 from lifecycle.profiling import ColumnProfile, TableProfile
@@ -180,7 +181,7 @@ def _target(one: ColumnProfile, subject: Subject) -> Iterator[Expectation]:
     most = max(counts, key=lambda text: counts[text])
     low = tolerances.usual_share(counts[most], one.present, subject.least)
     if low > 0:
-        value = most if one.texts is not None else next(v for v in _values_of(one) if str(v) == most)
+        value = most if one.texts is not None else next(v for v in _values_of(one) if level(v) == most)
         kwargs = {"column": one.name, "value_set": [value], "mostly": round(low, 4)}
         why = f"{_percent(counts[most] / one.present)} of the labels seen. Less than {_percent(low)} is another target."
         yield Expectation("expect_column_values_to_be_in_set", "critical", kwargs, why, "DISTRIBUTION")

@@ -215,3 +215,14 @@ def test_the_yaml_is_plain_yaml_with_a_reason_for_each_column(run: Run, customer
 
 def test_help_costs_nothing_and_the_machinery_names_no_table(run: Run) -> None:
     assert "Example: tropism init churn" in run("init", "--help").out
+
+
+@pytest.mark.parametrize("words", [("true", "false"), ("1", "0"), ("2", "1"), ("ja", "nein")])
+def test_two_classes_in_any_spelling_make_a_product(run: Run, tmp_path: Path, words: tuple[str, str]) -> None:
+    frame = pd.DataFrame({"x": [float(row * 7 % 50) for row in range(400)]})
+    frame["y"] = [words[0] if row % 3 == 0 else words[1] for row in range(400)]
+    frame.to_csv(tmp_path / "two.csv", index=False)
+    answer = run("init", "two", "--data", tmp_path / "two.csv", "--target", "y", "--yes", "--json").json
+    assert (answer["task"], answer["state"]) == ("binary", "written")
+    (share,) = [rule for rule in load_suite(tmp_path / "expectations", "two_raw").rules if rule.code == "DISTRIBUTION"]
+    assert len(share.kwargs["value_set"]) == 1

@@ -14,6 +14,7 @@ from sklearn.metrics import (
     log_loss,
     mean_absolute_error,
     mean_poisson_deviance,
+    r2_score,
     roc_auc_score,
     root_mean_squared_error,
 )
@@ -80,6 +81,11 @@ def test_regression_metrics_equal_scikit_learns() -> None:
     labels, scores = random.normal(size=300), random.normal(size=300)
     assert value("rmse", labels, scores) == pytest.approx(root_mean_squared_error(labels, scores), rel=1e-12)
     assert value("mae", labels, scores) == pytest.approx(mean_absolute_error(labels, scores), rel=1e-12)
+    assert value("r2", labels, scores) == pytest.approx(r2_score(labels, scores), rel=1e-9)
+    twice = np.random.default_rng(5).integers(0, 3, 300)
+    again = r2_score(np.repeat(labels, twice), np.repeat(scores, twice))
+    assert statistic("r2", labels, scores)(twice) == pytest.approx(again, rel=1e-9)
+    assert np.isnan(value("r2", np.ones(5), np.zeros(5)))
 
 
 @given(arrays(np.int64, 60, elements=st.integers(0, 4)), st.integers(0, 5))
