@@ -52,13 +52,14 @@ class Episode(BaseModel):
 
 
 class Watch(BaseModel):
-    """What the monitor remembers of a product between two looks."""
+    """What the monitor remembers of a product between two looks. `blind_since`: when it last began to see nothing."""
 
     model_config = _CLOSED
 
     format: Literal[1] = 1
     bundle: str | None = None
     looked_at: AwareDatetime | None = None
+    blind_since: AwareDatetime | None = None
     episodes: tuple[Episode, ...] = ()
 
     @model_validator(mode="after")
@@ -73,9 +74,20 @@ class Watch(BaseModel):
         """Return the episodes that count."""
         return tuple(one for one in self.episodes if one.raised)
 
+    @property
+    def pressing(self) -> tuple[Episode, ...]:
+        """Return those that count and do not calm down: what calms down was answered, or passes by itself."""
+        return tuple(one for one in self.raised if one.last.state == "breached")
+
 
 def look(
-    watch: Watch, bundle: str | None, measurements: Sequence[Measurement], policy: ResponsePolicy, at: datetime
+    watch: Watch,
+    bundle: str | None,
+    measurements: Sequence[Measurement],
+    policy: ResponsePolicy,
+    at: datetime,
+    *,
+    blind: bool = False,
 ) -> Watch:
     """Return what is known after a look at `at`. The same look again, or an earlier one, changes nothing."""
     if bundle == watch.bundle and watch.looked_at is not None and at <= watch.looked_at:
@@ -84,7 +96,12 @@ def look(
     before = {(one.metric, one.column): one for one in kept}
     seen = {(one.metric, one.column): one for one in measurements}
     followed = [_follow(before.get(name), seen.get(name), policy, at) for name in {**before, **seen}]
-    return Watch(bundle=bundle, looked_at=at, episodes=tuple(one for one in followed if one is not None))
+    return Watch(
+        bundle=bundle,
+        looked_at=at,
+        blind_since=(watch.blind_since or at) if blind else None,
+        episodes=tuple(one for one in followed if one is not None),
+    )
 
 
 def _follow(episode: Episode | None, found: Measurement | None, policy: ResponsePolicy, at: datetime) -> Episode | None:

@@ -15,28 +15,14 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from lifecycle.causes import Cause, of_cause, pressing_cause
 from lifecycle.episodes import Episode, Watch
-from lifecycle.measurement import Metric
 from lifecycle.monitoring import MonitorPolicy, ResponsePolicy
 
 Action = Literal["quarantine_and_notify", "retrain", "roll_back", "notify", "nothing"]
 Outcome = Literal["pending", "promoted", "refused", "failed"]
 _CLOSED = ConfigDict(frozen=True, extra="forbid")
 _DAY = timedelta(days=1)
-
-
-class Cause(StrEnum):
-    """What is the matter, the most pressing first: an earlier one explains the later ones."""
-
-    SERVING_FAULT = "serving_fault"
-    DATA_FAULT = "data_fault"
-    PERFORMANCE = "performance"
-    ESTIMATE = "estimate"
-    LABEL_OUTAGE = "label_outage"
-    DRIFT = "drift"
-    CAPACITY = "capacity"
-    BLIND = "blind"  # nothing could be judged
-    NONE = "none"
 
 
 class Ground(StrEnum):
@@ -59,25 +45,6 @@ class Ground(StrEnum):
     BREAKER_OPEN = "BREAKER_OPEN"
     NOTHING_TO_JUDGE = "NOTHING_TO_JUDGE"
     BY_POLICY = "BY_POLICY"
-
-
-_CAUSES: dict[Metric, Cause] = {
-    Metric.ERRORS: Cause.SERVING_FAULT,
-    Metric.SLOW: Cause.SERVING_FAULT,
-    Metric.MISSING: Cause.DATA_FAULT,
-    Metric.UNSEEN: Cause.DATA_FAULT,
-    Metric.CLUMP: Cause.DATA_FAULT,
-    Metric.REFUSED: Cause.DATA_FAULT,
-    Metric.PERFORMANCE: Cause.PERFORMANCE,
-    Metric.CALIBRATION: Cause.PERFORMANCE,
-    Metric.ESTIMATE: Cause.ESTIMATE,
-    Metric.UNLABELLED: Cause.LABEL_OUTAGE,
-    Metric.DELAY: Cause.LABEL_OUTAGE,
-    Metric.PSI: Cause.DRIFT,
-    Metric.KS: Cause.DRIFT,
-    Metric.SCORES: Cause.DRIFT,
-    Metric.COLD: Cause.CAPACITY,
-}
 
 
 _ANSWERS: dict[Cause, tuple[Action, Ground]] = {
@@ -107,8 +74,7 @@ class Taken(BaseModel):
 class Situation:
     """Everything a decision is made from. `taken`: in any order; `serving_since`: None when nothing serves.
 
-    `can_go_back`: there is a previous model. `busy`: a training or a release is under way. `blind`: the last look
-    could judge nothing, since when.
+    `can_go_back`: there is a previous model. `busy`: a training or a release is under way.
     """
 
     watch: Watch
@@ -117,7 +83,6 @@ class Situation:
     can_go_back: bool = False
     busy: bool = False
     frozen: bool = False
-    blind: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -149,19 +114,15 @@ def breaker_open_until(taken: Sequence[Taken], policy: ResponsePolicy) -> dateti
 
 def respond(policy: MonitorPolicy, situation: Situation, now: datetime) -> Response:
     """Decide what follows from everything that is known at one moment."""
-    # An episode that calms down was answered, or passed by itself.
-    raised = [one for one in situation.watch.raised if one.last.state == "breached"]
-    causes = {_CAUSES[one.metric] for one in raised}
-    cause = next((one for one in Cause if one in causes), Cause.NONE)
-    if cause is Cause.NONE and situation.blind is not None:
-        key = f"{Cause.BLIND}/{situation.blind.isoformat()}"
+    cause = pressing_cause(situation.watch)
+    if cause is Cause.NONE and situation.watch.blind_since is not None:
+        key = f"notify/{Cause.BLIND}/{situation.watch.blind_since.isoformat()}"
         return _once(Response("notify", Cause.BLIND, (Ground.NOTHING_TO_JUDGE,), (), key), situation)
     if cause is Cause.NONE:
         return Response("nothing", cause, (Ground.CALM,), (), str(cause))
-    because = tuple(one for one in raised if _CAUSES[one.metric] is cause)
+    because = of_cause(situation.watch, cause)
     wanted, ground = _wanted(cause, because, policy, situation)
-    first = min(because, key=lambda one: (one.since, one.key))
-    plain = f"{cause}/{first.since.isoformat()}"
+    plain = f"{cause}/{because[0].since.isoformat()}"
     if situation.frozen:
         held = Response("notify", cause, (Ground.FROZEN, ground), because, f"notify/{plain}")
         return _once(held, situation)

@@ -87,3 +87,11 @@ def test_the_worst_is_kept_beside_the_last() -> None:
     (episode,) = watch.episodes
     assert (episode.worst.statistic, episode.last.statistic, episode.since) == (0.9, 0.15, START)
     assert Watch.model_validate_json(watch.model_dump_json()) == watch
+
+
+def test_being_blind_is_remembered_from_its_first_look_until_something_is_seen() -> None:
+    watch, told = Watch(), []
+    for hour, blind in enumerate((False, True, True, False, True)):
+        watch = look(watch, "b", [], POLICY, START + hour * HOUR, blind=blind)
+        told.append(watch.blind_since)
+    assert told == [None, START + HOUR, START + HOUR, None, START + 4 * HOUR]

@@ -95,9 +95,8 @@ def asked_for(incident: Incident, seed: int) -> list[Action]:
         }
         seen = served(rows, slow=int(random.binomial(incident.rows, incident.slow)), **spoilt)
         found = examine(incident.policy, Yardstick("auc", KNOWN), Windows(seen, seen), labelled, now)
-        watch = look(watch, "b", found.measurements, incident.policy.respond, now)
-        blind = now if found.blind else None
-        situation = Situation(watch, taken, NOW - incident.served_for, can_go_back=True, blind=blind)
+        watch = look(watch, "b", found.measurements, incident.policy.respond, now, blind=bool(found.blind))
+        situation = Situation(watch, taken, NOW - incident.served_for, can_go_back=True)
         answer = respond(incident.policy, situation, now)
         if answer.action == "roll_back":
             incident = replace(incident, failed=NORMAL.failed, slow=NORMAL.slow)

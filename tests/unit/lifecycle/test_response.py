@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from lifecycle.causes import Cause
 from lifecycle.episodes import Episode, Watch, look
 from lifecycle.measurement import Measurement, Metric
 from lifecycle.monitoring import MonitorPolicy, OutcomePolicy, ResponsePolicy
-from lifecycle.response import Action, Cause, Ground, Outcome, Response, Situation, Taken, breaker_open_until, respond
+from lifecycle.response import Action, Ground, Outcome, Response, Situation, Taken, breaker_open_until, respond
 
 START, HOUR, DAY = datetime(2026, 3, 1, tzinfo=UTC), timedelta(hours=1), timedelta(days=1)
 NOW = START + 30 * DAY
@@ -144,7 +145,7 @@ def test_the_next_training_of_a_breach_that_lasts_is_another_decision() -> None:
 
 
 def test_a_look_that_could_judge_nothing_is_told_once() -> None:
-    blind = replace(SERVING, blind=NOW)
+    blind = replace(SERVING, watch=Watch(blind_since=NOW))
     found = respond(LABELLED, blind, NOW)
     assert (found.action, found.cause, found.grounds) == ("notify", Cause.BLIND, (Ground.NOTHING_TO_JUDGE,))
     told = Taken(at=NOW, action="notify", cause=Cause.BLIND, key=found.key)
