@@ -10,58 +10,22 @@ import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli import output, understood
+from cli.initialised import Initialised, State, rehearsed, shape
 from lifecycle.errors import UsageError
 
 if TYPE_CHECKING:
     from tasks.drafting import Draft, Wanted
 
-State = Literal["written", "proposed", "unchanged", "shown"]
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 _NOTHING = "none"
 _TASKS = ("binary", "multiclass", "regression", "counts")
-_LEFT_OUT = ("giveaway", "later", "identifier", "constant", "empty", "key")
-_LOUD = ("giveaway", "later")
-
-
-@dataclass(frozen=True)
-class LeftOut:
-    """A column no model learns from, and why."""
-
-    column: str
-    because: str
-    why: str
-
-
-@dataclass(frozen=True)
-class Initialised:
-    """`init`: what was understood of the files, and what became of the product's own files.
-
-    `state`: written, proposed (they exist and differ: `changes` says how), unchanged, or shown (nobody said yes).
-    """
-
-    product: str
-    state: State
-    task: str
-    target: str
-    time: str | None
-    grain: tuple[str, ...]
-    rows: int
-    held_back: int
-    features: tuple[str, ...]
-    left_out: tuple[LeftOut, ...]
-    leaks: tuple[str, ...]
-    metric: str
-    floors: Mapping[str, float]
-    notes: tuple[str, ...]
-    files: tuple[str, ...]
-    changes: str
 
 
 def init(  # noqa: PLR0917  typer reads the options off the parameters
@@ -74,6 +38,9 @@ def init(  # noqa: PLR0917  typer reads the options off the parameters
     key: Annotated[str | None, typer.Option(help="The columns that identify a row, with commas, or `none`.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Write the files without asking.")] = False,
     apply: Annotated[bool, typer.Option("--apply", help="Replace files that exist and differ.")] = False,
+    rehearse: Annotated[
+        bool, typer.Option("--rehearse", help="Also judge the files and train on them here, without a cloud.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was understood as an object.")] = False,
 ) -> None:
     """Draw up a product from files: what the columns are, what a model may learn, what good data looks like.
@@ -95,12 +62,15 @@ def init(  # noqa: PLR0917  typer reads the options off the parameters
     if not as_json:
         understood.tell(found)
     state = _settle(root, found, changes, yes=yes or apply, apply=apply, ask=not as_json)
-    answer = _shape(found, state, changes)
+    answer = shape(found, state, changes)
+    if rehearse and state != "shown":
+        with output.progress("judging the files and training on them", quiet=as_json):
+            answer = replace(answer, rehearsed=rehearsed(root, name, paths))
     if as_json:
         output.emit(answer)
     else:
         _end(answer, paths)
-    if state == "shown":
+    if state == "shown" or (answer.rehearsed is not None and not answer.rehearsed.would_serve):
         raise typer.Exit(1)
 
 
@@ -185,32 +155,8 @@ def _write_pages(root: Path) -> None:
         output.warn(f"expectations/README.md was not written anew. {error}")
 
 
-def _shape(found: Draft, state: State, changes: str) -> Initialised:
-    known = found.understood
-    policy = known.sizing.evaluation
-    left = [part for part in known.parts if part.role in _LEFT_OUT]
-    return Initialised(
-        product=known.name,
-        state=state,
-        task=known.task.task,
-        target=known.target,
-        time=known.time,
-        grain=known.grain,
-        rows=found.rows.received,
-        held_back=found.rows.quarantined,
-        features=tuple(column.name for column in known.columns if column.input),
-        left_out=tuple(LeftOut(part.name, part.role, part.why) for part in left),
-        leaks=tuple(part.name for part in left if part.role in _LOUD),
-        metric=policy.metric,
-        floors={str(metric): floor for metric, floor in policy.floors.items()},
-        notes=known.notes,
-        files=tuple(found.files),
-        changes=changes,
-    )
-
-
 def _end(answer: Initialised, paths: Sequence[Path]) -> None:
-    """Say what was written, or what would be, and what to do next."""
+    """Say what was written, or what would be, how a rehearsal went, and what to do next."""
     if answer.state == "proposed":
         output.say(answer.changes)
         output.say("Nothing was written: these files exist. Change them by hand, or replace them with --apply.")
@@ -221,5 +167,7 @@ def _end(answer: Initialised, paths: Sequence[Path]) -> None:
     else:
         for name in answer.files:
             output.say(f"wrote {name}")
+    understood.tell_rehearsal(answer)
+    if answer.state != "shown":
         output.say(f"Look at products/{answer.product}/product.yaml. Then:")
         output.say(f"  tropism drop {answer.product} {paths[0]} --wait")

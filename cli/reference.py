@@ -21,7 +21,7 @@ from cli import (
     demo,
     findings,
     history,
-    init,
+    initialised,
     models,
     orders,
     predict,
@@ -42,7 +42,7 @@ SHAPES: Mapping[str, tuple[tuple[str, object], ...]] = {
     "up": (("`up --json`", shapes.Services),),
     "down": (("`down --json`", cloud.Stopped),),
     "demo": (("`demo --json`", list[demo.Told]),),
-    "init": (("`init --json`", init.Initialised),),
+    "init": (("`init --json`", initialised.Initialised),),
     "status": (("`status PRODUCT --json`", shapes.ProductStatus), ("`status --json`", shapes.Overview)),
     "drop": (("`drop --json`, with or without `--wait`", list[shapes.Dropped]),),
     "predict": (

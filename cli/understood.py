@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from cli import output
 
 if TYPE_CHECKING:
+    from cli.initialised import Initialised
     from lifecycle.guessing import Part
     from lifecycle.product_writing import Understood
     from tasks.drafting import Draft
@@ -33,6 +34,20 @@ def tell(found: Draft) -> None:
         output.say(f"  {name}: {remark}")
     for note in known.notes:
         output.warn(f"{note}.")
+
+
+def tell_rehearsal(answer: Initialised) -> None:
+    """Print what would become of a first model."""
+    seen = answer.rehearsed
+    if seen is None:
+        return
+    scores = ", ".join(f"{metric} {value:.4g}" for metric, value in seen.metrics.items())
+    if seen.would_serve:
+        output.say(f"A first model would serve: {scores} on {seen.judged:,} rows it never saw.")
+        return
+    output.warn(f"A first model would not serve{f': {scores} on {seen.judged:,} rows' if scores else ''}.")
+    for reason in seen.reasons:
+        output.say(f"  {reason}")
 
 
 def _facts(known: Understood) -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _LIMIT = 1_000_000
+_READERS = 8
 
 
 @dataclass(frozen=True)
@@ -55,9 +57,15 @@ class _Part:
 
 def take_snapshot(bucket: str, product: str) -> Snapshot:
     """List the validated batches that count. Reads only; raises ServiceError when a manifest cannot be read."""
+    return take(product, references(bucket, product))
+
+
+def references(bucket: str, product: str) -> tuple[BatchRef, ...]:
+    """Return every validated batch, whether it counts or not. Reads only; raises ServiceError as `take_snapshot`."""
     prefix = batch_prefix("validated", product, "").rstrip("/") + "/"
     found = [key for key in objects.keys(bucket, prefix, limit=_LIMIT) if key.endswith("/manifest.json")]
-    return take(product, (_reference(bucket, key) for key in found))
+    with ThreadPoolExecutor(_READERS, thread_name_prefix="manifests") as pool:
+        return tuple(pool.map(lambda key: _reference(bucket, key), found))
 
 
 def read_frame(
@@ -95,10 +103,25 @@ def _newest(parts: Mapping[str, _Part], *, keep: bool) -> dict[str, _Part]:
     newer: Keys = np.empty(0, dtype=np.uint64)
     found = {}
     for name, part in parts.items():
-        stays = np.ones(len(part.keys), dtype=bool) if keep else ~np.isin(part.keys, newer)
+        if keep:
+            found[name] = _Part(part.columns, _own_keys(name, part.keys))
+            continue
+        stays = ~np.isin(part.keys, newer)
         newer = np.union1d(newer, part.keys)
         found[name] = _Part({column: values[stays] for column, values in part.columns.items()}, part.keys[stays])
     return found
+
+
+def _own_keys(batch: str, keys: Keys) -> Keys:
+    """Return a key of its own for each row of a batch, equal rows included: the how-manieth of its kind it is.
+
+    Where equal rows are common their content must not decide who judges: all of a kind would, or none.
+    """
+    import pandas as pd  # noqa: PLC0415
+
+    nth = pd.Series(keys).groupby(keys).cumcount().to_numpy()
+    own = pd.DataFrame({"row": keys, "nth": nth, "batch": np.full(len(keys), batch, dtype=object)})
+    return np.asarray(pd.util.hash_pandas_object(own, index=False), dtype=np.uint64)
 
 
 def _joined(parts: Sequence[_Part], delivered: int) -> Frame:
@@ -128,6 +151,10 @@ def _reference(bucket: str, key: str) -> BatchRef:
         object_version=manifest.data.object_version,
         suite=manifest.suite.name,
         suite_sha256=manifest.suite.sha256,
+        period=manifest.period,
+        first=manifest.event_times.first if manifest.event_times else None,
+        last=manifest.event_times.last if manifest.event_times else None,
+        labelled=manifest.labelled,
     )
 
 
