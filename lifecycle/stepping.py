@@ -36,6 +36,8 @@ from lifecycle.rollout import Progress
 
 # In the ledger entry that ends a release: the function version whose alarms the guard heard until then.
 WATCHED = "watched_function_version"
+# Where nobody asks, nothing can be harmed and little changes: five minutes at the usual pace of one.
+_SILENT_TICKS = 5
 _WAITS = Reason(Finding.WAITS_FOR_APPROVAL, None, "nobody's approval", "a person's, who is not the trainer")
 State = Literal["waiting", "moving", "baking", "held", "rolling_back"]
 
@@ -226,12 +228,13 @@ def closed(windows: tuple[Window, ...], by: Actor) -> tuple[Window, ...]:
 
 
 def _looked(judged: Judged, rollout: Rollout, by: Actor) -> dict[str, object]:
+    silent = any(reason.code == Finding.NO_TRAFFIC for reason in judged.reasons)
     return {
         "evidence": judged.evidence,
         "counted_until": judged.counted_until,
         "reasons": judged.reasons,
         "ticks": rollout.ticks + 1,
-        "next_tick": by.now + rollout.plan.tick,
+        "next_tick": by.now + rollout.plan.tick * (_SILENT_TICKS if silent else 1),
     }
 
 

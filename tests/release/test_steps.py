@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from flows import release, rollback
+from flows import ordering, release, rollback, stepping
 from flows.finishing import Released
 from lifecycle.control import Contender, ControlRecord, Rollout
 from lifecycle.errors import ServiceError
@@ -205,6 +205,73 @@ def test_an_alias_moved_by_somebody_else_ends_the_release_and_is_never_raised_ag
     assert (found.state, stage.alias) == ("rolled_back", (old.function_version, {}))
     assert "TRAFFIC_MOVED" in found.reason
     assert stage.moves()[-1] == ("take_back", version, old.model_version, 0.0)
+
+
+def test_a_guard_that_acts_before_the_step_is_settled_is_not_overruled(stage: Stage) -> None:
+    """The look dies after the alias was moved; meanwhile an alarm takes the challenger out."""
+    old, version = stage.champion, stage.challenger()
+
+    def die(name: str) -> None:
+        if name == "settle step":
+            raise KeyboardInterrupt
+
+    stage.script.before = die
+    with pytest.raises(KeyboardInterrupt):
+        stage.look(version)
+    assert stage.alias[1] != {}
+    assert not stage.rollout.settled
+    endpoint.move_alias(stage.house.function, str(old.function_version))
+    stage.script.before = lambda _: None
+    found = stage.look(version)
+    assert (found.state, stage.alias) == ("rolled_back", (old.function_version, {}))
+    assert "TRAFFIC_MOVED: found version" in found.reason
+
+
+def test_a_challenger_that_never_answers_is_taken_back(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody gives its requests back the moment they were given to it, so nobody hears it."""
+    old, version = stage.champion, stage.challenger()
+    monkeypatch.setattr(stepping, "ANSWER_SECONDS", 0.5)
+
+    def snatch(name: str) -> None:
+        if name == "read back" and stage.alias[1]:
+            endpoint.move_alias(stage.house.function, str(old.function_version))
+
+    stage.script.before = snatch
+    found = stage.look(version)
+    assert (found.state, stage.alias) == ("rolled_back", (old.function_version, {}))
+    assert "NOT_ANSWERING: found It has 50% of the requests and answered none of" in found.reason
+    assert stage.moves() == [("step", old.model_version, version, 0.5), ("take_back", version, old.model_version, 0.0)]
+
+
+def test_a_frozen_product_is_watched_and_goes_back_but_not_on(stage: Stage) -> None:
+    version = stage.challenger()
+    stage.look(version)
+    frozen = ordering.freeze(stage.script.work(stage.house, "ada"), "audit")
+    assert (frozen.changed, frozen.weight) == (True, 0.5)
+    assert "FROZEN: found the product is frozen" in stage.later(version).reason
+    stage.script.later(100_000)
+    assert stage.look(version).state == "held"
+    stage.script.evidence = failing
+    assert stage.later(version).state == "rolled_back"
+    ordering.unfreeze(stage.script.work(stage.house, "ada"), "done")
+
+
+def test_a_person_lets_it_begin_and_holds_it_and_takes_it_back(stage: Stage) -> None:
+    old = stage.champion
+    describe(stage.house.settings.root, stage.house.product, without_traffic="hold", approval="required")
+    version = stage.challenger()
+    assert stage.look(version).state == "waiting"
+    ada = stage.script.work(stage.house, "ada")
+    ordering.approve(ada, "seen")
+    assert [tick.number for tick in stage.script.scheduled] == [0]
+    assert (stage.look(version).state, stage.rollout.approved_by) == ("advanced", "ada")
+    ordering.hold(stage.script.work(stage.house, "bo"), "wait")
+    assert "HELD: found held by a person" in stage.later(version).reason
+    aborted = ordering.abort(ada, "no", "wish-abort")
+    assert (aborted.changed, aborted.model_version, stage.alias) == (True, version, (old.function_version, {}))
+    assert ordering.abort(ada, "no", "wish-abort").changed is False
+    assert [move[0] for move in stage.moves()] == ["approve", "step", "hold", "take_back"]
+    assert stage.look(version).state == "behind"
 
 
 def test_what_cannot_be_counted_holds(stage: Stage) -> None:

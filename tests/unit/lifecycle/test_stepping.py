@@ -145,13 +145,20 @@ def test_what_was_counted_is_told_with_the_promotion() -> None:
 
 
 def test_a_hold_notes_what_was_found_and_leaves_the_traffic() -> None:
-    why = Reason("NO_TRAFFIC", "requests", "none", "at least 30")
+    why = Reason("TOO_FEW_REQUESTS", "requests", "none", "at least 30")
     record = survives(hold(flowing(), Judged(Evidence(), by(40).now, (why,)), by(40)).record)
     assert record.rollout is not None
     assert (record.rollout.reasons, record.rollout.ticks, record.weight) == ((why,), 2, 0.1)
     assert (record.rollout.counted_until, record.rollout.next_tick) == (by(40).now, by(70).now)
     assert record.decision == flowing().decision
     assert state_of(record) == "held"
+
+
+def test_where_nobody_asks_it_is_looked_at_more_rarely() -> None:
+    why = Reason("NO_TRAFFIC", "requests", "none", "at least 30")
+    record = hold(flowing(), Judged(Evidence(), by(40).now, (why,)), by(40)).record
+    assert record.rollout is not None
+    assert record.rollout.next_tick == by(40).now + 5 * PLAN.tick
 
 
 def test_a_release_taken_back_leaves_the_champion_alone_and_its_key_tells_that_it_was() -> None:
