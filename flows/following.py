@@ -17,7 +17,7 @@ from lifecycle.events import Event, ReleasePromoted, ReleaseRolledBack
 from lifecycle.ledger import Entry
 from lifecycle.settings import Settings
 from lifecycle.stepping import WATCHED
-from tasks import alarms, control, events, ledger, registry
+from tasks import alarms, control, events, ledger, registry, warmth
 from tasks.control import Held
 from tasks.step import Step, directly, note
 
@@ -87,6 +87,10 @@ def follow(work: Work, held: Held, entry: Entry | None = None) -> Followed:
         "alarms", lambda: work.step("delete alarms", alarms.delete, work.settings, work.product, str(watched))
     ):
         pending.append("alarms")
+    places = (record.champion, record.challenger)
+    serving = frozenset(place.function_version for place in places if place and place.function_version)
+    if not attempt("warmth", lambda: work.step("settle warmth", warmth.settle, work.settings, work.product, serving)):
+        pending.append("warmth")
     event = _event(work.product, entry)
     if event is not None and not tell(work, event):
         pending.append("event")

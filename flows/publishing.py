@@ -17,7 +17,7 @@ from lifecycle.errors import BundleError, ReleaseError
 from lifecycle.manifest import Release
 from lifecycle.serving import description
 from lifecycle.spec import Product
-from tasks import endpoint, function_versions, moulds, registry
+from tasks import endpoint, function_versions, moulds, registry, warmth
 from tasks.packages import Carried, extras, pack
 from tasks.registry import ModelVersion
 from tasks.step import note
@@ -72,6 +72,7 @@ def publish(work: Work, candidate: Candidate, product: Product, champion: Conten
         candidate.model_version,
         request,
     )
+    work.step("warm version", warmth.warm, work.settings, work.product, made.number)
     note("version.published", product=work.product, model=candidate.model_version, function_version=made.number)
     return made.number
 
