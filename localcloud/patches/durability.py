@@ -7,6 +7,7 @@ and never while nothing happens.
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
 import logging
@@ -17,6 +18,7 @@ from typing import Any
 
 import ministack.app as gateway
 from ministack.core import persistence
+from ministack.services import cloudwatch
 
 from localcloud.patches.registry import Patch
 
@@ -26,8 +28,8 @@ _EVERY_SECONDS = 1.0
 """At most so much is lost at a kill; a checkpoint takes 5-20 ms (measured with the project's own stack)."""
 _QUIET_SECONDS = 5.0
 """Work that a request started goes on behind it: deliveries, polls, task transitions."""
-_VOLUMINOUS = frozenset({"cloudwatch", "cloudwatch_logs", "cloudtrail"})
-"""Grow with every request and are worth less than the pause: saved at a clean stop only."""
+_VOLUMINOUS = frozenset({"cloudwatch_logs", "cloudtrail"})
+"""Grow with every request and are worth less than the pause: saved at a clean stop only. So are metrics."""
 
 
 def patch() -> Patch:
@@ -79,9 +81,14 @@ class Checkpoint:
             if name in _VOLUMINOUS:
                 continue
             try:
-                state = get_state()
+                state = _alarms() if name == "cloudwatch" else get_state()
             except RuntimeError:
                 log.info("checkpoint.skipped service=%s", name)
                 continue
             if state is not None:
                 persistence.save_state(name, state)
+
+
+def _alarms() -> dict[str, Any]:
+    """Return what of CloudWatch is small and missed: a model under release without its alarms has no net."""
+    return {"alarms": copy.deepcopy(cloudwatch._alarms), "resource_tags": copy.deepcopy(cloudwatch._resource_tags)}
