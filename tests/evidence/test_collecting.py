@@ -149,15 +149,17 @@ def test_alarms_of_the_challenger_that_fire_are_named_and_those_of_the_champion_
     client: Any = boto3.session.Session().client("cloudwatch")
     names = [f"{place.function}-v{one.function_version}-errors" for one in (place.champion, place.challenger)]
     for name in names:
+        client.put_metric_data(Namespace="Test", MetricData=[{"MetricName": name, "Value": 5.0}])
         client.put_metric_alarm(
             AlarmName=name,
-            MetricName="Errors",
-            Namespace="AWS/Lambda",
-            Statistic="Sum",
-            Period=60,
+            MetricName=name,
+            Namespace="Test",
+            Statistic="Maximum",
+            Period=300,
             EvaluationPeriods=1,
             Threshold=1.0,
             ComparisonOperator="GreaterThanThreshold",
+            TreatMissingData="ignore",
         )
         client.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="test")
     client.close()

@@ -124,3 +124,9 @@ def test_replays_labels_and_alarms_known_before_stay() -> None:
 def test_evidence_survives_being_written_down() -> None:
     found = evidence_of(OPEN, logged([90] * 6), metrics([100] * 6, errors=[10] * 6), START + minutes(6), Evidence())
     assert Evidence.model_validate_json(found.model_dump_json()) == found
+
+
+def test_records_of_a_part_of_a_minute_fill_no_hole_in_the_minutes_after_it() -> None:
+    part = frame(window(0, 0.5, 0.25))
+    tally = logged([100, 50], of=part)
+    assert challenger(tally, metrics([120, 100]), 6, of=part) == UNKNOWN
