@@ -48,6 +48,7 @@ docs: setup ## regenerate the reference pages and tables
 	$(BIN)/python -m cli.reference
 	$(BIN)/python -m deployments.event_page
 	$(BIN)/python -m tasks.suite_table
+	$(BIN)/python -m cli.product_schema
 
 lock: $(UV) ## resolve the dependencies anew
 	$(UV) lock

@@ -143,12 +143,11 @@ def _settle(root: Path, found: Draft, changes: str, *, yes: bool, apply: bool, a
 
 def _write_pages(root: Path) -> None:
     """Bring the pages that are made from products up to date: the schema for editors, the table of suites."""
+    from cli import product_schema
     from lifecycle.errors import SuiteError
-    from lifecycle.product_writing import SCHEMA_FILE
-    from lifecycle.spec import schema_text
     from tasks.suite_table import write_page
 
-    (root / "products" / SCHEMA_FILE).write_text(schema_text(), encoding="utf-8")
+    product_schema.write(root / "products")
     try:
         write_page(root / "expectations")
     except SuiteError as error:  # another product's, whose files are not this command's business

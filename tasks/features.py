@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,6 +26,9 @@ from lifecycle.spec import Features, Product
 from lifecycle.training import Rows
 from lifecycle.transforms import Transform
 from tasks.suites import load_suite
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,7 @@ def fit_features(files: ProductFiles, columns: Mapping[str, Array], train: Rows,
     inputs = {column.name: columns[column.name] for column in files.features.inputs}
     own = {name: values[train] for name, values in inputs.items()}
     many = labels.model_classes if files.product.task == "multiclass" else ()
-    seen = outcomes(labels.values[train], many)
+    seen = outcomes(labels.values[train], many)  # noqa: PD011  no frame of pandas
     fitted = fit(files.features, own, seen)
     matrix = fitted.transform(inputs)
     if fitted.means:
@@ -126,9 +130,14 @@ def judge_features(expectations: Path, product: str, prepared: Prepared) -> Judg
     name = f"{product}_features"
     if not (expectations / f"{name}.json").is_file():
         return None
-    import pandas as pd  # noqa: PLC0415  # heavy
-
     from tasks.quality import judge  # noqa: PLC0415
+
+    return judge(shown(prepared), load_suite(expectations, name))
+
+
+def shown(prepared: Prepared) -> pd.DataFrame:
+    """Return the features of every row as a suite looks at them."""
+    import pandas as pd  # noqa: PLC0415  # heavy
 
     columns: dict[str, Array] = {}
     for at, (feature, kind) in enumerate(
@@ -136,7 +145,7 @@ def judge_features(expectations: Path, product: str, prepared: Prepared) -> Judg
     ):
         values = prepared.matrix[:, at].astype(np.float64)
         columns[feature] = values if kind == "q" else _texts(values, prepared.features.levels[feature])
-    return judge(pd.DataFrame(columns), load_suite(expectations, name))
+    return pd.DataFrame(columns)
 
 
 def _texts(codes: Array, levels: tuple[str, ...]) -> Array:

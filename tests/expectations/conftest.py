@@ -17,9 +17,12 @@ import pytest
 from lifecycle import spec
 from lifecycle.columns import Column
 from lifecycle.features import FeatureSpec, fit
+from lifecycle.labels import read_labels
 from lifecycle.spec import Product
 from tasks.cells import Rows
+from tasks.features import fit_features, read_product, shown
 from tasks.reading import read, to_frame
+from tasks.snapshot import frame_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -83,3 +86,30 @@ def golden_features(year: pd.DataFrame, flights: Product) -> pd.DataFrame:
         texts = [None if np.isnan(code) else levels[int(code)] for code in frame[name]]
         frame[name] = pd.Series(texts, dtype=object)
     return frame
+
+
+@pytest.fixture(scope="session")
+def sample_raw() -> Any:
+    """Return a function from a product to its sample as the gate sees it."""
+    return lambda product: to_frame(sample(product).table)
+
+
+@pytest.fixture(scope="session")
+def sample_features() -> Any:
+    """Return a function from a product to its sample's features as training shows them to the gate."""
+
+    def frame(product: str) -> pd.DataFrame:
+        files = read_product(ROOT / "products", product)
+        rows = frame_of([sample(product).table], files.read, files.product)
+        labels = read_labels(files.product.task, files.product.target, rows.columns[files.product.target.column])
+        prepared = fit_features(files, rows.columns, np.arange(rows.rows), labels)
+        return shown(prepared)
+
+    return frame
+
+
+def sample(product: str) -> Rows:
+    path = ROOT / "products" / product / "sample/rows.parquet"
+    rows = read(f"landing/{product}/rows.parquet", path.read_bytes(), spec.load(ROOT / "products", product))
+    assert isinstance(rows, Rows)
+    return rows

@@ -87,7 +87,7 @@ def test_two_rules_on_quantiles_of_one_column_are_refused(tmp_path: Path) -> Non
     """Great Expectations 1.24 computes the quantiles of the first one and judges both by them."""
     kwargs = [{"column": "a", "quantile_ranges": {"quantiles": [q], "value_ranges": [[0, 9]]}} for q in (0.1, 0.9)]
     rules = [rule(type="expect_column_quantile_values_to_be_between", kwargs=one) for one in kwargs]
-    with pytest.raises(SuiteError, match="Expectation 1 .*'a' has another such rule; put all quantiles into one"):
+    with pytest.raises(SuiteError, match=r"Expectation 1 .*'a' has another such rule; put all quantiles into one"):
         load_suite(written(tmp_path, *rules), "s_raw")
 
 

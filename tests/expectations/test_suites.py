@@ -25,7 +25,12 @@ def label(case: tuple[str, int]) -> str:
 
 @pytest.fixture
 def golden(request: pytest.FixtureRequest) -> Callable[[str], pd.DataFrame]:
-    return lambda suite: request.getfixturevalue(f"golden_{suite.rpartition('_')[2]}")
+    def frame(suite: str) -> pd.DataFrame:
+        product, _, kind = suite.rpartition("_")
+        golden = request.getfixturevalue(f"golden_{kind}" if product == "flights" else f"sample_{kind}")
+        return golden if product == "flights" else golden(product)
+
+    return frame
 
 
 @pytest.mark.parametrize("name", SUITES)
@@ -152,6 +157,12 @@ def variety(frame: pd.DataFrame, rule: Rule) -> Mutation:
         yield bound, broken
 
 
+def swapped(frame: pd.DataFrame, rule: Rule) -> Mutation:
+    one, other = rule.kwargs["column_A"], rule.kwargs["column_B"]
+    yield "swapped", frame.assign(**{one: frame[other], other: frame[one]})
+    yield "the sign flipped", frame.assign(**{other: -frame[other]})
+
+
 MUTATIONS: dict[str, Callable[[pd.DataFrame, Rule], Mutation]] = {
     "expect_column_values_to_be_between": range_of_values,
     "expect_column_values_to_not_be_null": missing_values,
@@ -162,6 +173,7 @@ MUTATIONS: dict[str, Callable[[pd.DataFrame, Rule], Mutation]] = {
     "expect_column_stdev_to_be_between": spread,
     "expect_column_quantile_values_to_be_between": quantiles,
     "expect_column_unique_value_count_to_be_between": variety,
+    "expect_column_pair_values_a_to_be_greater_than_b": swapped,
     "expect_compound_columns_to_be_unique": repeated_keys,
     "expect_table_row_count_to_be_between": row_count,
 }
