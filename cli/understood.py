@@ -22,6 +22,9 @@ def tell(found: Draft) -> None:
     held = f", {found.rows.quarantined:,} of which would be held back" if found.rows.quarantined else ""
     output.say(f"{found.rows.received:,} rows{held}, {len(known.parts)} columns.")
     output.facts(_facts(known), indent=2)
+    if found.repeats:
+        what = "kept, each a row of its own" if known.repeats else "of each the first counts"
+        output.say(f"{found.repeats:,} rows repeat another one exactly: {what}.")
     used = [part for part in known.parts if part.role in _FEATURES]
     output.say(f"Learned from: {_names(used)}.")
     for part in known.parts:

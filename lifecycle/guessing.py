@@ -30,6 +30,8 @@ _LONG_TEXT = 100
 # Of an event time nearly every row must have one; the others take no part.
 _UNTIMED = 0.01
 _FEWEST_TIMES = 10
+# Of all pairs of an instant and a level nearly every one is there.
+_FULL_GRID = 0.8
 _ID = re.compile(r"(^|[_\W])(id|ids|key|uuid|guid|no|nr|num|number|code|zip|postcode|ref)$|[a-z]Id$", re.IGNORECASE)
 _ROW_NUMBER = re.compile(r"^(index|idx|row|row_?(id|no|nr|num|number)|line|unnamed.*)$", re.IGNORECASE)
 _EVENT = re.compile(r"(^|[_\W])(time|timestamp|date|datetime|day|at|when|created|month|week)$", re.IGNORECASE)
@@ -69,7 +71,8 @@ def key_candidates(table: TableProfile, target: str, time: str | None) -> tuple[
     when = [time] if time and table[time].missing == 0 else []
     pairs = [(name, other) for at, name in enumerate(named) for other in [*named[at + 1 :], *when]]
     triples = [(first, second, *when) for first, second in pairs if when and second != time]
-    return (*((name,) for name in single), *pairs, *triples)
+    grids = [(*when, one.name) for one in whole if when and _is_grid(table, table[when[0]], one)]
+    return (*((name,) for name in single), *pairs, *triples, *grids)
 
 
 def guess_parts(table: TableProfile, target: str, time: str | None, grain: Sequence[str]) -> tuple[Part, ...]:
@@ -130,6 +133,15 @@ def _levels_role(one: ColumnProfile) -> tuple[Role, str]:
     if one.distinct <= CODED_LEVELS:
         return "category", f"{one.distinct:,} levels"
     return "encoded", f"{one.distinct:,} levels: the mean label of each"
+
+
+def _is_grid(table: TableProfile, time: ColumnProfile, one: ColumnProfile) -> bool:
+    """Say whether a column cuts each instant into its rows: a table with nearly a row for each of both.
+
+    Otherwise two columns of many values are unique together by chance.
+    """
+    levels = one.distinct if one.name != time.name and _can_name(one) else 0
+    return levels > 1 and table.rows - table.repeats >= _FULL_GRID * time.distinct * levels
 
 
 def _can_name(one: ColumnProfile) -> bool:

@@ -70,9 +70,9 @@ def quantile_bounds(numbers: Numbers, share: float, rows: int, least: int) -> tu
     varied = float(np.nanmax(seen) - np.nanmin(seen))
     room = varied + 0.1 * (numbers.quantile(0.75) - numbers.quantile(0.25))
     low, high = numbers.quantile(max(share - away, 0)) - room, numbers.quantile(min(share + away, 1)) + room
-    bounds = _down(low), _up(high)
     possible = number_range(numbers)
-    return None if bounds[0] <= possible[0] and bounds[1] >= possible[1] else bounds
+    bounds = max(_down(low), possible[0]), min(_up(high), possible[1])
+    return None if bounds == possible else bounds
 
 
 def new_levels(texts: Texts, present: int) -> float:

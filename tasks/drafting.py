@@ -53,11 +53,15 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Draft:
-    """What was understood, and every file to write, by its path below the root; `rows` read and held back."""
+    """What was understood, and every file to write, by its path below the root; `rows` read and held back.
+
+    `repeats`: rows that repeat another one of their file exactly.
+    """
 
     understood: Understood
     files: Mapping[str, bytes] = field(repr=False)
     rows: RowCounts
+    repeats: int
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,8 @@ def draft(name: str, paths: Sequence[Path], target: str, wanted: Wanted, limits:
         f"products/{name}/sample/rows.parquet": sample_parquet(table.arrow, subject.least),
         f"products/{name}/sample/request.json": request_json(table.arrow, final).encode(),
     }
-    return Draft(understood, files, RowCounts(table.received, table.rows, table.received - table.rows))
+    counts = RowCounts(table.received, table.rows, table.received - table.rows)
+    return Draft(understood, files, counts, table.repeats)
 
 
 def _provisional(name: str, schema: Schema, target: str, limits: Limits) -> Product:

@@ -86,6 +86,13 @@ def test_the_event_time_is_a_whole_date_column_by_its_name() -> None:
     assert guess_time(table(column("joined", DAY)), "y") == "joined"
 
 
+def test_a_full_grid_of_days_and_hours_is_a_key_and_a_chance_is_none() -> None:
+    day = column("day", np.repeat(DAY[:100], 20))
+    hour = column("hour", np.array([f"{n}h" for n in range(20)])[np.arange(ROWS) % 20])
+    amount = column("amount", RANDOM.integers(0, 5000, ROWS))
+    assert key_candidates(table(day, hour, amount), "y", "day") == (("hour",), ("day", "hour"))
+
+
 def test_keys_are_tried_from_the_likeliest_on() -> None:
     shop, day = column("shop_id", np.arange(ROWS) % 40), column("day", DAY)
     order = column("order_no", RANDOM.permutation(ROWS))
