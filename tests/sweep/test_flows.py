@@ -6,8 +6,8 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName, Tas
 from flows.release import release
 from flows.rollback import rollback
 from flows.sweep import sweep
+from tests.orchestrator import Prefect
 from tests.release.conftest import House, Made, register
-from tests.worker.conftest import Prefect
 
 pytestmark = [
     pytest.mark.usefixtures("registry_uri"),
@@ -20,6 +20,8 @@ def test_a_release_a_rollback_and_a_sweep_are_runs_whose_steps_people_can_see(
 ) -> None:
     monkeypatch.setenv("TROPISM_BUCKET", house.bucket)
     monkeypatch.setenv("TROPISM_FUNCTION_PREFIX", house.settings.function_prefix)
+    monkeypatch.setenv("TROPISM_ROOT", str(house.settings.root))
+    monkeypatch.setenv("TROPISM_ROOT", str(house.settings.root))
     for version, champion in (("1", None), ("2", "1")):
         register(house, bundles(int(version), house.product), champion=champion)
         name = f"release-{house.product}-{version}"
@@ -38,11 +40,14 @@ def test_a_release_a_rollback_and_a_sweep_are_runs_whose_steps_people_can_see(
         "ensure endpoint",
         "publish version",
         "ask for predictions",
+        "warm version",
+        "count recent requests",
         "change champion",
         "append to ledger",
         "move alias",
         "read back",
         "move model alias",
+        "settle warmth",
         "emit event",
         "settle control record",
     ]
