@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import boto3
 import pytest
@@ -19,6 +20,9 @@ from localcloud.address import Home, LocalCloud, free_port
 from localcloud.down import down
 from localcloud.install import REPO, install
 from localcloud.up import up
+
+if TYPE_CHECKING:
+    from tests.orchestrator import Prefect
 
 REGION = "us-east-1"
 # A busy machine is no fault of the code: no test asserts a time.
@@ -94,6 +98,15 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
         yield up(home=home)
     finally:
         down(home=home)
+
+
+@pytest.fixture(scope="session")
+def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Prefect"]:
+    """Start one Prefect server for this test process, the ambient one from then on."""
+    from tests.orchestrator import serve  # noqa: PLC0415  Prefect costs seconds that most tests need not pay
+
+    with serve(tmp_path_factory.mktemp("prefect")) as server:
+        yield server
 
 
 def _start(port: int, home: Path) -> subprocess.Popen[bytes]:

@@ -11,40 +11,43 @@ from prefect.states import Crashed, Running
 from cli.orchestrator import Orchestrator, connect
 from lifecycle.errors import ServiceError
 from tasks.ticks import Tick
-from tests.worker.conftest import POOL, Prefect, prefect  # noqa: F401  # a fixture
+from tests.orchestrator import POOL, Prefect
 
 BEFORE = datetime.now(UTC) - timedelta(minutes=5)
 
 
-@flow(name="train")
+TRAIN, RELEASE = f"train-{uuid4()}", f"release-{uuid4()}"  # the server is shared, these names are not
+
+
+@flow(name=TRAIN)
 def train(product: str) -> str:
     """Stand in for the flow of that name."""
     return product
 
 
-@flow(name="release")
+@flow(name=RELEASE)
 def release(product: str) -> str:
     """Stand in for the flow of that name."""
     return product
 
 
 @pytest.fixture
-def orchestrator(prefect: Prefect) -> Orchestrator:  # noqa: F811
+def orchestrator(prefect: Prefect) -> Orchestrator:
     return connect(prefect.url)
 
 
-def test_runs_are_those_of_the_flow_and_the_product(prefect: Prefect, orchestrator: Orchestrator) -> None:  # noqa: F811
+def test_runs_are_those_of_the_flow_and_the_product(prefect: Prefect, orchestrator: Orchestrator) -> None:
     for product, state in (("letters", Running()), ("parcels", Crashed(message="The process is gone."))):
         prefect.client.create_flow_run(train, parameters={"product": product}, state=state)
-    [found] = orchestrator.runs("train", since=BEFORE, product="parcels")
+    [found] = orchestrator.runs(TRAIN, since=BEFORE, product="parcels")
     assert (found.state, found.ended_badly, found.message) == ("CRASHED", True, "The process is gone.")
     assert (found.page, found.cause) == (f"{prefect.url.removesuffix('/api')}/runs/flow-run/{found.id}", None)
-    assert len(orchestrator.runs("train", since=BEFORE)) == 2
-    assert orchestrator.runs("release", since=BEFORE) == ()
+    assert len(orchestrator.runs(TRAIN, since=BEFORE)) == 2
+    assert orchestrator.runs(RELEASE, since=BEFORE) == ()
 
 
 def test_a_look_at_a_release_was_caused_by_the_look_before_it(
-    prefect: Prefect,  # noqa: F811
+    prefect: Prefect,
     orchestrator: Orchestrator,
 ) -> None:
     look = Tick("letters", "2", "ab" * 32, 3, datetime.now(UTC))
@@ -55,11 +58,11 @@ def test_a_look_at_a_release_was_caused_by_the_look_before_it(
         "state": {"type": "RUNNING"},
     }
     assert httpx.post(f"{prefect.url}/flow_runs/", json=run).status_code == 201
-    [found] = orchestrator.runs("release", since=BEFORE, product="letters")
+    [found] = orchestrator.runs(RELEASE, since=BEFORE, product="letters")
     assert found.cause == "the look before it"
 
 
-def test_an_automation_that_failed_to_act_is_found(prefect: Prefect, orchestrator: Orchestrator) -> None:  # noqa: F811
+def test_an_automation_that_failed_to_act_is_found(prefect: Prefect, orchestrator: Orchestrator) -> None:
     event = {
         "id": str(uuid4()),
         "occurred": datetime.now(UTC).isoformat(),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +9,8 @@ import pandas as pd
 import pytest
 from prefect import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
-from prefect.testing.utilities import prefect_test_harness
 
 from flows.ingest import ingest
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[None]:
-    with prefect_test_harness(server_startup_timeout=120):
-        yield
 
 
 @pytest.fixture
@@ -29,7 +21,7 @@ def ambient(desk: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     return desk
 
 
-@pytest.mark.usefixtures("server")
+@pytest.mark.usefixtures("prefect")
 def test_a_refused_file_completes_the_run_and_leaves_a_page_without_values(
     ambient: Any, real: Any, july: pd.DataFrame
 ) -> None:
@@ -48,7 +40,7 @@ def test_a_refused_file_completes_the_run_and_leaves_a_page_without_values(
     assert again == record
 
 
-@pytest.mark.usefixtures("server")
+@pytest.mark.usefixtures("prefect")
 def test_what_is_no_delivery_of_the_product_fails_with_a_sentence(ambient: Any) -> None:
     state = ingest("flights", "landing/other/a.csv", return_state=True)
     assert state.is_failed()

@@ -25,7 +25,7 @@ from lifecycle.settings import Settings
 from tasks import events, ledger, runs
 from tasks.step import directly
 from tests.conftest import Aws
-from tests.worker.conftest import Prefect
+from tests.orchestrator import Prefect
 
 CAUSE = "prefect.flow-run.Crashed"
 IN_CARE = (runs.OURS, runs.RECOVERABLE)

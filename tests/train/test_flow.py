@@ -1,22 +1,13 @@
 """The flow under a real Prefect: what a person sees of a training, and of one that finds somebody at it."""
 
-from collections.abc import Iterator
-
 import pytest
 from prefect import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
-from prefect.testing.utilities import prefect_test_harness
 
 from flows.train import train
 from lifecycle.claim import Busy, Taken
 from tasks.claim import leave_turn, take_turn
 from tests.train.conftest import Shop
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[None]:
-    with prefect_test_harness(server_startup_timeout=120):
-        yield
 
 
 @pytest.fixture
@@ -27,7 +18,7 @@ def ambient(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Shop:
     return shop
 
 
-@pytest.mark.usefixtures("server")
+@pytest.mark.usefixtures("prefect")
 def test_a_training_ends_completed_and_says_what_came_of_it(ambient: Shop) -> None:
     ambient.publish(0)
     state = train("shop", return_state=True)
@@ -42,7 +33,7 @@ def test_a_training_ends_completed_and_says_what_came_of_it(ambient: Shop) -> No
     assert isinstance(take_turn(ambient.bucket, "shop", "next"), Taken)
 
 
-@pytest.mark.usefixtures("server")
+@pytest.mark.usefixtures("prefect")
 def test_whoever_finds_somebody_training_leaves_a_wish_and_ends_skipped(ambient: Shop) -> None:
     take_turn(ambient.bucket, "shop", "somebody")
     state = train("shop", return_state=True)
@@ -51,7 +42,7 @@ def test_whoever_finds_somebody_training_leaves_a_wish_and_ends_skipped(ambient:
     assert leave_turn(ambient.bucket, "shop", "somebody") is True
 
 
-@pytest.mark.usefixtures("server")
+@pytest.mark.usefixtures("prefect")
 def test_a_training_that_fails_says_why_and_gives_the_turn_back(ambient: Shop) -> None:
     state = train("shop", return_state=True)
     assert state.is_failed()
@@ -59,7 +50,7 @@ def test_a_training_that_fails_says_why_and_gives_the_turn_back(ambient: Shop) -
     assert isinstance(take_turn(ambient.bucket, "shop", "next"), Taken)
 
 
-@pytest.mark.usefixtures("server")
+@pytest.mark.usefixtures("prefect")
 def test_a_wish_left_meanwhile_makes_the_same_run_train_again(ambient: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[str] = []
 
