@@ -29,7 +29,8 @@ Word = Literal["approve", "hold", "abort", "freeze", "unfreeze"]
 class Obeyed:
     """What became of a word. `changed`: it was not in force before. `model_version` is the model it was about.
 
-    `weight` is the share of requests, 0 to 1, that a model under release has then; `pending` names what the sweep brings along.
+    `weight` is the share of requests, 0 to 1, that a model under release has then; `pending` names what the sweep
+    brings along.
     """
 
     product: str
