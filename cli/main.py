@@ -20,6 +20,7 @@ from cli import (
     demo,
     doctor,
     drop,
+    experiment,
     history,
     init,
     models,
@@ -61,6 +62,11 @@ COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
     ("verify", verify.verify),
 )
 
+# Commands under one word: the word, what it is about, and its commands.
+GROUPS: tuple[tuple[str, str, tuple[tuple[str, Callable[..., None]], ...]], ...] = (
+    ("experiment", experiment.HELP, experiment.COMMANDS),
+)
+
 app = typer.Typer(
     name="tropism",
     rich_markup_mode=None,  # rich costs half a second at every start; commands import it when they print
@@ -70,6 +76,17 @@ app = typer.Typer(
 )
 for _name, _command in COMMANDS:
     app.command(_name)(_command)
+for _word, _about, _commands in GROUPS:
+    _group = typer.Typer(rich_markup_mode=None, help=_about)
+    for _name, _command in _commands:
+        _group.command(_name)(_command)
+    app.add_typer(_group, name=_word)
+
+
+def command_names() -> tuple[str, ...]:
+    """Return every command as it is typed, without `tropism`."""
+    grouped = (f"{word} {name}" for word, _, commands in GROUPS for name, _ in commands)
+    return (*(name for name, _ in COMMANDS), *grouped)
 
 
 def _version(wanted: bool) -> None:  # noqa: FBT001  # typer calls it so

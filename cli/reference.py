@@ -19,6 +19,7 @@ from cli import (
     batches,
     cloud,
     demo,
+    experiment,
     findings,
     history,
     initialised,
@@ -65,6 +66,9 @@ SHAPES: Mapping[str, tuple[tuple[str, object], ...]] = {
     "why": (("`why --json`", why.Explained), ("`why PRODUCT PREDICTION_ID --json`", traced.TracedPrediction)),
     "verify": (("`verify --json`", list[verify.Check]),),
     "rollback": (("`rollback --json`", shapes.RolledBack),),
+    "experiment start": (("`experiment start --json`", experiment.Moved),),
+    "experiment status": (("`experiment status --json`", experiment.ExperimentStatus),),
+    "experiment stop": (("`experiment stop --json`", experiment.Moved),),
     "doctor": (("`doctor --json`", list[findings.Finding]),),
 }
 
@@ -84,8 +88,17 @@ changes its meaning or goes away raises the version. Times are ISO 8601 in UTC. 
 def page() -> str:
     """Return the whole page."""
     group: Any = typer.main.get_command(app)
-    parts = [_HEAD, _exit_codes(), *(_command(name, command) for name, command in group.commands.items())]
+    parts = [_HEAD, _exit_codes(), *(_command(name, command) for name, command in _commands(group))]
     return "\n".join(parts)
+
+
+def _commands(group: Any, word: str = "") -> Iterator[tuple[str, Any]]:  # noqa: ANN401  # typer publishes no type for it
+    """Yield every command under the words that lead to it."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _commands(command, f"{word}{name} ")
+        else:
+            yield f"{word}{name}", command
 
 
 def _exit_codes() -> str:

@@ -105,8 +105,9 @@ def _ended(work: Work, candidate: Candidate) -> Ended | None:
 
 def _refused(work: Work, held: Held, candidate: Candidate, refused: Refused) -> Released:
     note("release.refused", product=work.product, model=candidate.model_version, code=refused.code)
-    if is_behind(refused):
-        return Released(work.product, candidate.model_version, "behind", None, refused.reason)
+    if is_behind(refused) or refused.code == "experiment_under_way":
+        state: State = "behind" if is_behind(refused) else "waiting"
+        return Released(work.product, candidate.model_version, state, None, refused.reason)
     if refused.code == "stale_comparison":
         serving = version_of(held.record.champion) or "none"
         request_id = f"{candidate.model_version}/{serving}"

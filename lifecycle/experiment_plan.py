@@ -15,8 +15,8 @@ from lifecycle.serving import Arm, Experiment
 
 _CLOSED = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 _ROUNDING = 1e-9
-NAME = r"^[a-z0-9][a-z0-9-]{0,39}$"
-Name = Annotated[str, Field(pattern=NAME)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+Goal = Literal["higher", "lower"]
 
 
 class ArmPlan(BaseModel):
@@ -41,7 +41,7 @@ class ExperimentPlan(BaseModel):
     name: Name
     arms: Annotated[tuple[ArmPlan, ...], Field(min_length=2)]
     column: Annotated[str | None, Field(description="The request's column that names the unit.")] = None
-    goal: Annotated[Literal["higher", "lower"], Field(description="Which label is better.")]
+    goal: Annotated[Goal, Field(description="Which label is better.")]
     low: Annotated[float, Field(description="No label lies below.")] = 0.0
     high: Annotated[float, Field(description="No label lies above.")] = 1.0
     alpha: Annotated[float, Field(gt=0, le=0.2)] = 0.05

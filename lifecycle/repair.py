@@ -136,11 +136,11 @@ def missed_release(record: ControlRecord, entries: Sequence[Decision], now: date
     """Return what to do about the newest model that passed the gate and whose release never began, or stands still.
 
     One that was compared with a model that no longer serves has to be compared again. While another model is under
-    release it waits, unless nothing is learned of that one.
+    release it waits, unless nothing is learned of that one; while an experiment runs, it waits as well.
     """
     passed = [entry for entry in entries if entry.action == "challenge" and entry.evidence.get("verdict") == "promote"]
     newest = passed[-1] if passed else None
-    if record.release is not None:
+    if record.release is not None or (record.champion is not None and record.champion.experiment):
         return None
     if record.frozen or (record.rollout is not None and not _gives_way_to(record, newest)):
         return _missed_look(record, now)

@@ -1,4 +1,4 @@
-from cli.main import COMMANDS
+from cli.main import command_names
 from cli.reference import PAGE, SHAPES, page, skeleton
 from cli.shapes import Judged
 
@@ -8,7 +8,7 @@ def test_the_page_is_current() -> None:
 
 
 def test_every_command_documents_its_shape() -> None:
-    assert sorted(SHAPES) == sorted(name for name, _ in COMMANDS)
+    assert sorted(SHAPES) == sorted(command_names())
 
 
 def test_a_shape_is_drawn_as_the_json_it_prints() -> None:

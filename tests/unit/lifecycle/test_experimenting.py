@@ -1,6 +1,6 @@
 """An experiment in the control record: it takes the champion's place, holds releases off, and gives it back."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -8,7 +8,9 @@ import pytest
 from lifecycle.control import Actor, Contender, ControlRecord, ReleaseState, empty, may_promote, promote, settle
 from lifecycle.experiment_plan import ArmPlan, ExperimentPlan, ExperimentRecord
 from lifecycle.experimenting import may_start, start, stop
+from lifecycle.ledger import Decision
 from lifecycle.release_plan import ReleasePlan
+from lifecycle.repair import Observed, WakeRelease, divergences, missed_release
 from lifecycle.reversal import Wish, roll_back
 from lifecycle.stepping import begin
 
@@ -92,6 +94,30 @@ def test_while_it_runs_no_release_begins() -> None:
     assert promote(record, contender("4", "10"), BY).code == "experiment_under_way"
     after = settle(stop(record, PLANNED, "enough", BY).record, BY).record
     assert begin(after, contender("4", "10"), ReleasePlan(), BY).verdict == "moved"
+
+
+def test_while_it_runs_the_sweep_wakes_no_release_and_afterwards_it_does() -> None:
+    passed = Decision(
+        at=NOW,
+        actor="train",
+        cause="batch.validated",
+        action="challenge",
+        from_="2",
+        to="4",
+        reason="better",
+        evidence={"verdict": "promote", "bundle": "4" * 64},
+        key="challenge/4",
+    )
+    later, record = NOW + timedelta(hours=1), started()
+    assert missed_release(record, [passed], later) is None
+    after = settle(stop(record, PLANNED, "enough", BY).record, BY).record
+    assert isinstance(missed_release(after, [passed], later), WakeRelease)
+
+
+def test_the_sweep_finds_alias_and_endpoint_as_they_should_be() -> None:
+    observed = Observed("9", "r", mixed=False, endpoint_model="2", endpoint_version="9", registry_model="2")
+    assert divergences(started(), observed, NOW) == ()
+    assert [one.what for one in divergences(serving(), observed, NOW)] == ["function_alias"]
 
 
 def test_a_rollback_ends_it() -> None:
