@@ -63,7 +63,9 @@ def why(reason: Reason) -> Why:
 
 def rows(counts: RowCounts | None) -> Rows | None:
     """Return row counts as scripts see them."""
-    return None if counts is None else Rows(counts.received, counts.validated, counts.quarantined)
+    if counts is None:
+        return None
+    return Rows(counts.received, counts.validated, counts.quarantined, counts.duplicates)
 
 
 def _read(bucket: str, key: str) -> Delivery | None:

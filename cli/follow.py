@@ -82,7 +82,7 @@ class Follower:
             woken = "has woken ingest" if run else "waits for its event to wake ingest"
             waiting = "is being checked" if found else woken
             return self._unless_broken(Sight(landed, found, None, waiting, run))
-        if found.state != "validated":
+        if found.state != "validated" or found.waits_for_labels:
             return Sight(landed, found, None, "", None)
         verdict = self.verdicts.of(landed.batch_id)
         if verdict is None:

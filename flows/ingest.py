@@ -19,7 +19,7 @@ from prefect.runtime import flow_run
 from prefect.states import Completed
 
 from lifecycle import spec
-from lifecycle.batch import BatchManifest, Reason, codes, shown
+from lifecycle.batch import BatchManifest, Reason, RowCounts, codes, shown
 from lifecycle.codes import Code
 from lifecycle.delivery import Delivery, LandedObject, Outcome, Worker, refuse_key, to_markdown
 from lifecycle.errors import UsageError
@@ -90,6 +90,8 @@ def _read_and_judge(work: Work, landed: LandedObject) -> Outcome:
     if known is not None:
         return _accepted(known, landed)
     verdict = work.step("judge rows", judging.judge, landed.key, content, product, work.expectations)
+    if product.period is not None and verdict.kept is not None:
+        verdict = work.step("compare with others", batches.compare, landed, content, verdict, product)
     order = Order(landed, content, verdict, product, work.worker.flow_run)
     if verdict.kept is not None:
         return _accepted(work.step("publish batch", batches.publish, order), landed)
@@ -103,11 +105,15 @@ def _accepted(manifest: BatchManifest, landed: LandedObject) -> Outcome:
         return Outcome("validated", manifest.batch_id, manifest.rows, manifest.reasons, manifest.notes)
     found = f"the same bytes as batch {shown(manifest.batch_id)}, delivered as {manifest.key!r}"
     reason = Reason(Code.DUPLICATE_BATCH, None, found, "bytes not seen before")
-    return Outcome("duplicate", manifest.batch_id, manifest.rows, (reason,))
+    rows = RowCounts(manifest.rows.received, 0, 0, duplicates=manifest.rows.received)
+    return Outcome("duplicate", manifest.batch_id, rows, (reason,))
 
 
 def _events(record: Delivery) -> list[Event]:
-    """Return what to announce. A duplicate and an ignored delivery change nothing, so nobody is woken."""
+    """Return what to announce. A duplicate and an ignored delivery change nothing, so nobody is woken.
+
+    Rows without labels are validated as well; they wait, and nobody has anything to learn from them.
+    """
     if record.batch_id is None or record.rows is None or record.state not in ("validated", "quarantined"):
         return []
     about: dict[str, Any] = {
@@ -122,6 +128,6 @@ def _events(record: Delivery) -> list[Event]:
     events: list[Event] = []
     if record.rows.quarantined or record.state == "quarantined":
         events.append(BatchQuarantined(**about, reasons=codes(record.reasons)))
-    if record.state == "validated":
+    if record.state == "validated" and not record.waits_for_labels:
         events.append(BatchValidated(**about))
     return events

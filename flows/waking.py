@@ -44,9 +44,9 @@ def wake_train(place: Place, product: str, active: tuple[Run, ...]) -> Iterator[
     found, entries = missed.validated(place.bucket, product), ledger.entries(place.bucket, product)
     if is_covered(found.batch_ids, entries):
         return
-    digest = take_snapshot(place.bucket, product).digest
-    wake = missed_training(digest, found.newest, entries, place.now)
-    if wake is not None:
+    snapshot = take_snapshot(place.bucket, product)
+    wake = missed_training(snapshot.digest, found.newest, entries, place.now)
+    if snapshot.batches and wake is not None:
         yield _ask(place, product, wake)
 
 

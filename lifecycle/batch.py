@@ -74,16 +74,21 @@ class Reason:
 
 @dataclass(frozen=True)
 class RowCounts:
-    """Where the rows of a delivery went; `received == validated + quarantined` always."""
+    """Where the rows of a delivery went; `received == validated + quarantined + duplicates` always.
+
+    `duplicates` are the rows of a delivery whose bytes had come before.
+    """
 
     received: int
     validated: int
     quarantined: int
+    duplicates: int = 0
 
     def __post_init__(self) -> None:
         """Refuse counts that do not add up: a row is in exactly one place."""
-        if self.received != self.validated + self.quarantined or min(self.validated, self.quarantined) < 0:
-            raise ValueError(f"{self.received} rows received, {self.validated} + {self.quarantined} accounted for")
+        parts = (self.validated, self.quarantined, self.duplicates)
+        if self.received != sum(parts) or min(parts) < 0:
+            raise ValueError(f"{self.received} rows received, {' + '.join(map(str, parts))} accounted for")
 
 
 class _Record(BaseModel):
@@ -125,7 +130,8 @@ class BatchManifest(_Record):
     """The commit point of a validated batch: what is in it, where it came from, what was held back and why.
 
     `data` is read by its object version, so a later writer of the same key changes nothing. `reasons` are
-    those of the quarantined rows, `notes` are remarks that held nothing back.
+    those of the quarantined rows, `notes` are remarks that held nothing back. `period`: the one its name tells;
+    `labelled`: the target column came with it.
     """
 
     format: Literal[1] = 1
@@ -140,6 +146,8 @@ class BatchManifest(_Record):
     rows: RowCounts
     columns: tuple[ColumnSchema, ...]
     event_times: EventTimes | None = None
+    period: str | None = None
+    labelled: bool = True
     suite: SuiteUsed
     data: StoredFile
     quarantined_rows: StoredFile | None = None

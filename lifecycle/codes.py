@@ -39,6 +39,7 @@ class Code(StrEnum):
     MISSING_COLUMN = "MISSING_COLUMN"
     DUPLICATE_COLUMN = "DUPLICATE_COLUMN"
     EXTRA_COLUMN = "EXTRA_COLUMN"  # a remark, never a refusal
+    NO_LABELS = "NO_LABELS"  # a remark: the target column is not there yet, so nothing is learned from the rows
     # its rows
     NO_ROWS = "NO_ROWS"
     FIELD_COUNT = "FIELD_COUNT"
@@ -49,7 +50,12 @@ class Code(StrEnum):
     FIELD_LENGTH = "FIELD_LENGTH"
     DUPLICATE_ROW = "DUPLICATE_ROW"  # an exact repeat of a row of the same delivery
     CONFLICTING_ROWS = "CONFLICTING_ROWS"  # same grain, other values
+    PERIOD = "PERIOD"  # of another period than the name tells
     TOO_MANY_BAD_ROWS = "TOO_MANY_BAD_ROWS"
+    # its place among the other batches
+    LATE = "LATE"  # a remark: rows of a period that newer batches have left behind
+    SUPERSEDES = "SUPERSEDES"  # a remark: what it replaces
+    PART_OF_PERIOD = "PART_OF_PERIOD"  # a remark: so much smaller than what its period has that it replaces nothing
     # their values, found by an expectation suite
     RANGE = "RANGE"
     CATEGORY = "CATEGORY"

@@ -13,7 +13,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from lifecycle.batch import Reason, RowCounts, is_marker, landing_prefix, product_of, shown
+from lifecycle.batch import Reason, RowCounts, codes, is_marker, landing_prefix, product_of, shown
 from lifecycle.codes import Code
 from lifecycle.envelope import delivery_id
 
@@ -85,6 +85,11 @@ class Delivery(BaseModel):
         """Say whether this is the answer, not a claim."""
         return self.state != "claimed"
 
+    @property
+    def waits_for_labels(self) -> bool:
+        """Say whether the rows are validated and nothing is learned from them yet."""
+        return self.state == "validated" and Code.NO_LABELS in codes(self.notes)
+
     def end(self, outcome: Outcome, now: datetime) -> Delivery:
         """Return the record of the ended delivery."""
         return self.model_copy(
@@ -102,6 +107,8 @@ class Delivery(BaseModel):
         told = tuple(str(reason) for reason in self.reasons)
         if self.rows is not None and self.state == "validated":
             told = (f"{self.rows.validated:,} of {self.rows.received:,} rows.", *told)
+        if self.waits_for_labels:
+            told = (*told, "They wait for their labels: deliver the rows again when these are known.")
         if self.state == "quarantined":
             told = (*told, f"Look with `tropism batches {self.product} --quarantined`; mend the source, upload again.")
         return told
@@ -126,7 +133,7 @@ def to_markdown(record: Delivery) -> str:
         f"Object `{_escaped(record.key)}`, delivery `{record.delivery_id}`.",
     ]
     if rows is not None:
-        lines += ["", f"Rows: {counted}{rows.quarantined:,} quarantined."]
+        lines += ["", f"Rows: {counted}{rows.quarantined:,} quarantined, {rows.duplicates:,} duplicates."]
     for title, reasons in (("Reasons", record.reasons), ("Remarks", record.notes)):
         if reasons:
             lines += ["", f"### {title}", "", "| code | column | found | expected | rows |", "|---|---|---|---|---|"]

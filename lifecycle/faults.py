@@ -16,8 +16,9 @@ from lifecycle.codes import Code
 
 Positions = NDArray[np.int64]
 
-# A repeat says nothing about the rows around it, so it does not count against the product's limit of bad rows.
-_HARMLESS = frozenset({Code.DUPLICATE_ROW, Code.REPEATED_HEADER})
+# A repeat or a row of another period says nothing about the rows around it, so neither counts against the product's
+# limit of bad rows.
+_HARMLESS = frozenset({Code.DUPLICATE_ROW, Code.REPEATED_HEADER, Code.PERIOD})
 
 
 @dataclass(frozen=True)
@@ -55,14 +56,26 @@ class Settled:
 def settle(received: int, faults: Sequence[RowFault], max_share: float) -> Settled:
     """Decide which of `received` rows stay. Above `max_share` of bad rows, or with none left, none do."""
     kept = np.ones(received, dtype=bool)
-    repeats = np.zeros(received, dtype=bool)
+    harmless = np.zeros(received, dtype=bool)
+    astray = 0
     for fault in faults:
         kept[fault.rows] = False
         if fault.code in _HARMLESS:
-            repeats[fault.rows] = True
-    looked_at = received - int(np.count_nonzero(repeats))
-    bad = int(np.count_nonzero(~kept & ~repeats))
-    return Settled(kept, tuple(fault.reason for fault in faults), _refusal(looked_at, bad, max_share))
+            harmless[fault.rows] = True
+        if fault.code is Code.PERIOD:
+            astray += len(fault.rows)
+    looked_at = received - int(np.count_nonzero(harmless))
+    bad = int(np.count_nonzero(~kept & ~harmless))
+    refusal = _misnamed(received, astray) or _refusal(looked_at, bad, max_share)
+    return Settled(kept, tuple(fault.reason for fault in faults), refusal)
+
+
+def _misnamed(received: int, astray: int) -> Reason | None:
+    """Return why a file is not of the period its name tells: most of its rows are of others."""
+    if 2 * astray <= received:
+        return None
+    found = f"{astray:,} of {received:,} rows of other periods"
+    return Reason(Code.PERIOD, None, found, "a file of the period its name tells", astray)
 
 
 def _refusal(looked_at: int, bad: int, max_share: float) -> Reason | None:

@@ -20,23 +20,36 @@ _SHOWN_CHARACTERS = 64
 
 @dataclass(frozen=True)
 class Fit:
-    """How delivered columns fit: where each expected one is, and what is remarked about the others."""
+    """How delivered columns fit: where each expected one is, and what is remarked about the others.
 
-    positions: tuple[int, ...]
+    A position is None for a column that is not there and may come later.
+    """
+
+    positions: tuple[int | None, ...]
     notes: tuple[Reason, ...]
 
 
-def fit_columns(delivered: Sequence[str], expected: Sequence[str]) -> Fit | tuple[Reason, ...]:
-    """Return where the expected columns are among the delivered ones, or every reason why they do not fit."""
+def fit_columns(
+    delivered: Sequence[str], expected: Sequence[str], later: str | None = None
+) -> Fit | tuple[Reason, ...]:
+    """Return where the expected columns are among the delivered ones, or every reason why they do not fit.
+
+    `later` may be missing, unless another column looks like it under a wrong name.
+    """
     if not set(_folded(delivered)) & set(_folded(expected)):
         found = f"none of the {len(expected)} names among the {len(delivered)} fields of the first line"
         return (Reason(Code.NO_HEADER, None, found, f"a header with {_listed(expected)}"),)
-    reasons = (*_missing(delivered, expected), *_repeated(delivered, expected))
+    extra = [name for name in delivered if name not in expected]
+    waits = later in expected and later not in delivered and _nearest(str(later), extra) is None
+    wanted = [name for name in expected if not (waits and name == later)]
+    reasons = (*_missing(delivered, wanted), *_repeated(delivered, wanted))
     if reasons:
         return reasons
-    extra = [name for name in delivered if name not in expected]
     notes = (Reason(Code.EXTRA_COLUMN, None, f"{len(extra)} more: {_listed(extra)}", "left out"),) if extra else ()
-    return Fit(tuple(list(delivered).index(name) for name in expected), notes)
+    if waits:
+        notes = (*notes, Reason(Code.NO_LABELS, later, "no such column", "labels, which may come later with the rows"))
+    at = {name: place for place, name in reversed(list(enumerate(delivered)))}
+    return Fit(tuple(at.get(name) for name in expected), notes)
 
 
 def _missing(delivered: Sequence[str], expected: Sequence[str]) -> list[Reason]:

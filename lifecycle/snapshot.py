@@ -9,12 +9,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 
+from lifecycle.succession import Placed, replaced
+
 
 @dataclass(frozen=True)
 class BatchRef:
     """One validated batch: its landing key, where its data.parquet is, and the suite that judged it.
 
-    `sha256` and `object_version`: of data.parquet. `landed_at`: ISO 8601 in UTC.
+    `sha256` and `object_version`: of data.parquet. `landed_at`, `first` and `last` (event times): ISO 8601 in UTC.
+    `period`: the one its name tells; not `labelled`: the target column has not come yet.
     """
 
     batch_id: str
@@ -26,15 +29,28 @@ class BatchRef:
     object_version: str | None
     suite: str
     suite_sha256: str
+    period: str | None = None
+    first: str | None = None
+    last: str | None = None
+    labelled: bool = True
+
+    @property
+    def placed(self) -> Placed:
+        """Return what decides about its place among the others."""
+        return Placed(self.batch_id, self.key, self.landed_at, self.rows, self.period, self.first, self.last)
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The batches of a product that count, sorted by id; `superseded` were replaced under the same key."""
+    """The batches of a product that count, sorted by id.
+
+    `superseded` were replaced by others, under the same key or as the same period; `waiting` have no labels yet.
+    """
 
     product: str
     batches: tuple[BatchRef, ...]
     superseded: tuple[str, ...] = ()
+    waiting: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -64,12 +80,13 @@ class Snapshot:
 
 
 def take(product: str, batches: Iterable[BatchRef]) -> Snapshot:
-    """Keep the newest batch of every landing key. The order of `batches` does not matter."""
-    newest: dict[str, BatchRef] = {}
-    superseded: list[str] = []
-    for batch in sorted(batches, key=lambda batch: (batch.landed_at, batch.batch_id)):
-        if (older := newest.get(batch.key)) is not None:
-            superseded.append(older.batch_id)
-        newest[batch.key] = batch
-    kept = sorted(newest.values(), key=lambda batch: batch.batch_id)
-    return Snapshot(product, tuple(kept), tuple(sorted(superseded)))
+    """Keep the labelled batches that no newer one replaces. The order of `batches` does not matter.
+
+    A batch without labels teaches nothing, so it replaces nothing either.
+    """
+    known = list(batches)
+    labelled = [batch for batch in known if batch.labelled]
+    gone = replaced(batch.placed for batch in labelled)
+    kept = sorted((batch for batch in labelled if batch.batch_id not in gone), key=lambda batch: batch.batch_id)
+    waiting = sorted(batch.batch_id for batch in known if not batch.labelled)
+    return Snapshot(product, tuple(kept), tuple(sorted(gone)), tuple(waiting))

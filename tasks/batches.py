@@ -6,7 +6,7 @@ manifest, created once, is the commit point: without it nobody reads what lies b
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
 
@@ -20,10 +20,12 @@ from lifecycle.batch import BatchManifest, ColumnSchema, QuarantineRecord, Store
 from lifecycle.delivery import LandedObject
 from lifecycle.errors import ServiceError
 from lifecycle.spec import Product
+from lifecycle.succession import Placed, remarks
 from tasks import objects
 from tasks.clients import s3
 from tasks.judging import Verdict, event_times
 from tasks.landing import Content
+from tasks.snapshot import references
 
 _ONE_COPY = 5 * 1024**3  # what S3 copies in one request
 _PARQUET, _JSON, _BYTES = "application/vnd.apache.parquet", "application/json", "application/octet-stream"
@@ -58,6 +60,22 @@ def find_batch(bucket: str, product: str, batch_id: str) -> BatchManifest | None
             detail=str(error.errors()[0]["msg"]),
             resolution="The bucket keeps every object version: restore the published one.",
         ) from error
+
+
+def compare(landed: LandedObject, content: Content, verdict: Verdict, product: Product) -> Verdict:
+    """Return the verdict with remarks on the batch's place among the validated ones. Reads only."""
+    times = event_times(verdict.kept, product.time) if product.time and verdict.kept is not None else None
+    new = Placed(
+        content.batch_id,
+        landed.key,
+        _landed_at(landed).isoformat(),
+        verdict.counts.validated,
+        verdict.period,
+        times.first if times else None,
+        times.last if times else None,
+    )
+    others = references(landed.bucket, product.name)
+    return replace(verdict, notes=(*verdict.notes, *remarks(new, (other.placed for other in others if other.labelled))))
 
 
 def publish(order: Order) -> BatchManifest:
@@ -116,6 +134,8 @@ def _manifest(order: Order, data: StoredFile, held: StoredFile | None) -> BatchM
         rows=verdict.counts,
         columns=tuple(ColumnSchema(name=column.name, type=column.type) for column in product.columns),
         event_times=event_times(verdict.kept, product.time) if product.time else None,
+        period=verdict.period,
+        labelled=verdict.labelled,
         suite=verdict.suite,
         data=data,
         quarantined_rows=held,

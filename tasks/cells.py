@@ -77,12 +77,20 @@ class Cells:
 
 
 def check_cells(product: Product, parsed: Mapping[str, Parsed], positions: Positions) -> Cells:
-    """Put parsed columns together and say which of their cells are not what the product declares."""
+    """Put parsed columns together and say which of their cells are not what the product declares.
+
+    A column that was not parsed has not come yet: it is missing in every row, and that is no fault of the rows.
+    """
     faults: list[RowFault] = []
     for column in product.columns:
-        faults += _faults(column, parsed[column.name], positions, product.limits.max_field_characters)
+        if column.name in parsed:
+            faults += _faults(column, parsed[column.name], positions, product.limits.max_field_characters)
     schema = pa.schema([(column.name, arrow_type(column)) for column in product.columns])
-    return Cells(pa.table([parsed[column.name].values for column in product.columns], schema=schema), tuple(faults))
+    values = [
+        parsed[column.name].values if column.name in parsed else pa.nulls(len(positions), arrow_type(column))
+        for column in product.columns
+    ]
+    return Cells(pa.table(values, schema=schema), tuple(faults))
 
 
 def without_faults(rows: Rows, faults: Sequence[RowFault]) -> tuple[pa.Table, Positions]:

@@ -51,7 +51,7 @@ def read_csv(data: bytes, product: Product) -> Rows:
     refuse_if(refuse_shape(len(lines.starts) - 1, first.count(separator) + 1, product.limits))
     grid = parse_grid(data, product.limits.max_columns, separator)
     received = max(grid.records - 1, 0)
-    fit = fit_columns(header_of(grid), product.required)
+    fit = fit_columns(header_of(grid), product.required, product.target.column)
     if not isinstance(fit, Fit):
         other, wanted = other_separator(first, product.required, separator), len(product.required)
         dialect = Reason(Code.DIALECT, None, f"fields separated by {other}", f"{wanted} by {SEPARATORS[separator]}")
@@ -139,7 +139,11 @@ def _rows(data: bytes, grid: Grid, records: Records, fit: Fit, product: Product)
     odd = np.array([number for number, _ in grid.odd], dtype=np.int64)
     positions = np.setdiff1d(np.arange(2, received + 2), odd) - 2
     table = grid.table.slice(1).combine_chunks()
-    cells = {name: table.column(at).combine_chunks() for name, at in zip(product.required, fit.positions, strict=True)}
+    cells = {
+        name: table.column(at).combine_chunks()
+        for name, at in zip(product.required, fit.positions, strict=True)
+        if at is not None
+    }
     repeated = _repeats_header(cells)
     kept = pa.array(~repeated)
     checked = check_cells(
@@ -147,6 +151,7 @@ def _rows(data: bytes, grid: Grid, records: Records, fit: Fit, product: Product)
         {
             column.name: parse_text(column, cells[column.name].filter(kept), product.reading.decimal)
             for column in product.columns
+            if column.name in cells
         },
         positions[~repeated],
     )

@@ -15,17 +15,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lifecycle.batch import EventTimes, Reason, RowCounts, SuiteUsed
+from lifecycle.batch import EventTimes, Reason, RowCounts, SuiteUsed, codes
 from lifecycle.codes import Code
 from lifecycle.faults import RowFault, settle
+from lifecycle.period import Span
 from lifecycle.quality import Judgement
 from lifecycle.reading import refuse_size
 from lifecycle.spec import Product
 from tasks import quality
 from tasks.cells import Refused, Rows, without_faults
 from tasks.landing import Content
+from tasks.periods import find_astray
 from tasks.reading import find_repeats, read, to_frame
-from tasks.suites import Suite, load_suite
+from tasks.suites import Suite, load_suite, without_rules_on
 
 _LINES_TOLD = 20  # enough to find the place in the source; all of them are in rows.parquet
 _HELD = pa.schema(
@@ -43,7 +45,8 @@ class Verdict:
     """What becomes of a delivery. `kept` are the rows to publish, None when the whole batch is refused.
 
     `held` are the rows to quarantine: line, codes, columns, and the record as it was delivered; None when there
-    are none or the batch is refused whole. `lines` names the first lines of each code.
+    are none or the batch is refused whole. `lines` names the first lines of each code, `period` the one the file's
+    name tells. Not `labelled`: the target column has not come yet.
     """
 
     counts: RowCounts
@@ -52,7 +55,9 @@ class Verdict:
     notes: tuple[Reason, ...] = ()
     kept: pa.Table | None = field(default=None, repr=False)
     held: pa.Table | None = field(default=None, repr=False)
+    period: str | None = None
     lines: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    labelled: bool = True
 
 
 def judge(key: str, content: Content, product: Product, expectations: Path) -> Verdict:
@@ -62,15 +67,21 @@ def judge(key: str, content: Content, product: Product, expectations: Path) -> V
     used = SuiteUsed(name=suite.name, sha256=suite.sha256)
     if isinstance(rows, Refused):
         return Verdict(RowCounts(rows.received, 0, rows.received), used, rows.reasons)
-    return judge_rows(rows, product, suite)
+    span = product.period.of_name(key) if product.period else None
+    return judge_rows(rows, product, suite, span)
 
 
-def judge_rows(rows: Rows, product: Product, suite: Suite) -> Verdict:
-    """Judge rows that could be read."""
-    limit = product.limits.max_quarantined_share
+def judge_rows(rows: Rows, product: Product, suite: Suite, span: Span | None = None) -> Verdict:
+    """Judge rows that could be read; `span` is the period they must be of, if their file's name tells one.
+
+    Rules on a target that has not come yet have nothing to look at and wait as well.
+    """
+    limit, unlabelled = product.limits.max_quarantined_share, Code.NO_LABELS in codes(rows.notes)
+    suite = without_rules_on(suite, product.target.column) if unlabelled else suite
     table, positions = without_faults(rows, rows.faults)
     repeats = find_repeats(to_frame(table), positions, product.grain)
-    faults = [*rows.faults, *(repeats if product.repeats == "refuse" else ())]
+    astray = find_astray(table, positions, product, span)
+    faults = [*rows.faults, *astray, *(repeats if product.repeats == "refuse" else ())]
     remarks = () if product.repeats == "refuse" else tuple(_kept(fault) for fault in repeats)
     table, positions = without_faults(rows, faults)
     judged: Judgement | None = None
@@ -86,6 +97,8 @@ def judge_rows(rows: Rows, product: Product, suite: Suite) -> Verdict:
         reasons=tuple(dict.fromkeys((*blocked, *settled.reasons, *refusals))),
         notes=(*rows.notes, *remarks, *(judged.notes if judged else ())),
         lines=_lines(rows, faults),
+        period=span.label if span else None,
+        labelled=not unlabelled,
     )
     if refusals:
         return replace(verdict, counts=RowCounts(rows.received, 0, rows.received))

@@ -36,7 +36,7 @@ def read_parquet(data: bytes, product: Product) -> Rows:
     packed = sum(meta.row_group(index).total_byte_size for index in range(meta.num_row_groups))
     refuse_if(refuse_shape(meta.num_rows, meta.num_columns, product.limits))
     refuse_if(refuse_expansion(packed, len(data), product.limits), meta.num_rows)
-    fit = fit_columns(file.schema_arrow.names, product.required)
+    fit = fit_columns(file.schema_arrow.names, product.required, product.target.column)
     if not isinstance(fit, Fit):
         raise FileRefused(*fit, received=meta.num_rows)
     if not meta.num_rows:
@@ -103,7 +103,8 @@ def _in_one(column: pa.ChunkedArray) -> pa.Array:
 def _rows(table: pa.Table, fit: Fit, product: Product) -> Rows:
     parsed: dict[str, Parsed] = {}
     reasons: list[Reason] = []
-    for column, at in zip(product.columns, fit.positions, strict=True):
+    there = {column: at for column, at in zip(product.columns, fit.positions, strict=True) if at is not None}
+    for column, at in there.items():
         values = _in_one(table.column(at))
         converted = convert(column, values)
         if converted is None:
@@ -115,7 +116,7 @@ def _rows(table: pa.Table, fit: Fit, product: Product) -> Rows:
         raise FileRefused(*reasons, received=table.num_rows)
     positions = np.arange(table.num_rows, dtype=np.int64)
     checked = check_cells(product, parsed, positions)
-    delivered = table.select(list(fit.positions)).rename_columns(list(product.required))
+    delivered = table.select(list(there.values())).rename_columns([column.name for column in there])
 
     def as_delivered(wanted: Positions) -> list[str]:
         return [json.dumps(row, default=str) for row in delivered.take(pa.array(wanted)).to_pylist()]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -78,6 +78,14 @@ def load_suite(expectations: Path, name: str) -> Suite:
     read = tuple(_rule(path, at, rule) for at, rule in enumerate(rules))
     _refuse_shared_quantiles(path, read)
     return Suite(name, sha256(body).hexdigest(), read, str(path))
+
+
+def without_rules_on(suite: Suite, column: str) -> Suite:
+    """Return a suite without the rules that look at a column. Raises SuiteError when none is left to judge by."""
+    rules = tuple(rule for rule in suite.rules if column not in rule.columns)
+    if not rules:
+        raise _wrong(Path(suite.source), f"without {column!r} it has no expectations, and lets everything pass")
+    return replace(suite, rules=rules)
 
 
 def build(suite: Suite) -> gx.ExpectationSuite:

@@ -25,7 +25,7 @@ def test_one_content_is_one_batch_however_often_it_came(run: Run, world: World) 
             "file": "a.csv",
             "state": "validated",
             "landed_at": "2026-03-01T12:01:00Z",
-            "rows": {"received": 100, "validated": 100, "quarantined": 0},
+            "rows": {"received": 100, "validated": 100, "quarantined": 0, "duplicates": 0},
             "reasons": [],
             "deliveries": 2,
             "flow_run": first.owner,

@@ -103,7 +103,7 @@ def test_a_quarantined_file_is_a_no_with_its_reasons(run: Run, world: World, fil
                     "rows": None,
                 }
             ],
-            "rows": {"received": 0, "validated": 0, "quarantined": 0},
+            "rows": {"received": 0, "validated": 0, "quarantined": 0, "duplicates": 0},
             "model": None,
         }
     ]

@@ -112,7 +112,7 @@ class Desk:
     def step(self, name: str, work: Callable[..., Any], /, *arguments: Any) -> Any:
         """Carry out a step directly; what would reach Prefect is kept here, and each content is judged once.
 
-        The same bytes have the same verdict, and judging is what takes time.
+        The same bytes under the same name have the same verdict, and judging is what takes time.
         """
         if name == "emit event":
             return self.events.append(*arguments)
@@ -120,10 +120,10 @@ class Desk:
             return self.reports.append(*arguments)
         if name != "judge rows":
             return work(*arguments)
-        batch_id = arguments[1].batch_id
-        if batch_id not in self.verdicts:
-            self.verdicts[batch_id] = work(*arguments)
-        return self.verdicts[batch_id]
+        judged = f"{arguments[0]} {arguments[1].batch_id}"
+        if judged not in self.verdicts:
+            self.verdicts[judged] = work(*arguments)
+        return self.verdicts[judged]
 
     def keys(self, prefix: str = "") -> list[str]:
         found = s3().list_objects_v2(Bucket=self.bucket, Prefix=prefix).get("Contents", [])

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 import pyarrow.parquet as pq
+import pytest
 
 from lifecycle.batch import BatchManifest, QuarantineRecord, RowCounts, codes
 from lifecycle.delivery import Worker
@@ -104,7 +105,11 @@ def test_the_same_bytes_under_another_name_are_a_duplicate_and_wake_nobody(
     first = desk.deliver(real.csv(july))
     told = len(desk.events)
     second = desk.deliver(real.csv(july), "again.csv")
-    assert (second.state, second.batch_id, second.rows) == ("duplicate", first.batch_id, first.rows)
+    assert (second.state, second.batch_id, second.rows) == (
+        "duplicate",
+        first.batch_id,
+        RowCounts(1500, 0, 0, duplicates=1500),
+    )
     assert codes(second.reasons) == ("DUPLICATE_BATCH",)
     assert len(desk.events) == told
     assert desk.keys("landing/") == []
@@ -161,6 +166,16 @@ def test_the_newer_version_may_be_taken_in_first(desk: Any, real: Any, july: pd.
     _, newer_version = desk.put(real.csv(july.head(1200)))
     assert desk.take_in(key, newer_version).state == "validated"
     assert desk.take_in(key, version).state == "validated"
+
+
+NASTY = ["a b+c%20d.csv", "Zürich 'July' \"7\".csv", "{{x}};$(id)|`id`.csv", "月.csv", "x/" * 400 + "y" * 200 + ".csv"]
+
+
+@pytest.mark.parametrize("name", NASTY)
+def test_a_key_may_hold_whatever_s3_allows(name: str, desk: Any, real: Any, july: pd.DataFrame) -> None:
+    record = desk.deliver(real.csv(july), name)
+    assert (record.state, record.key, record.rows.validated) == ("validated", f"landing/flights/{name}", 1500)
+    assert desk.keys("landing/") == []
 
 
 def test_an_object_that_was_deleted_before_it_was_read_is_ignored_with_a_reason(
