@@ -76,7 +76,7 @@ def features_suite(subject: Subject, min_rows: int) -> tuple[Expectation, ...]:
 def _row_count(subject: Subject) -> Expectation:
     least, most = tolerances.row_bounds(subject.usual_rows)
     why = (
-        f"The smallest file has {subject.usual_rows:,} rows. Fewer than {least:,} are a stub nothing should be judged by; "
+        f"The smallest file has {subject.usual_rows:,} rows. Fewer than {least:,} are a stub to judge nothing by; "
         f"more than {tolerances.MOST_TIMES} times as many are several deliveries in one. Set both to your own rhythm."
     )
     return Expectation("expect_table_row_count_to_be_between", "critical", {"min_value": least, "max_value": most}, why)
