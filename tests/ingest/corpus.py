@@ -266,8 +266,8 @@ CASES: dict[str, Case] = {
     "53 a fiftieth of the rows": Case(lambda m: csv(m.july.iloc[::50]), ("ROW_COUNT",), notes=("NULL_RATE wind_gust",)),
     "53 six rows": Case(
         lambda m: csv(m.july.iloc[:1500:250]),
-        ("ROW_COUNT", "DISTRIBUTION distance", "NULL_RATE wind_dir"),
-        notes=("NOT_JUDGED wind_gust",),
+        ("ROW_COUNT", "DISTRIBUTION distance", "NULL_RATE wind_dir", "NOT_JUDGED wind_gust"),
+        notes=("NULL_RATE wind_gust",),
     ),
     "54 ten times the rows": Case(lambda m: csv(pd.concat([m.july] * 10)), ("DUPLICATE_ROW",), held=13_500),
     "55 rows that contradict": Case(contradicting, ("CONFLICTING_ROWS",), held=50),
