@@ -18,6 +18,8 @@ from lifecycle.monitoring import ResponsePolicy
 
 # One look may be a calendar's; a fault, a matured window or a loss is what it is.
 SLOW_METRICS = frozenset({Metric.PSI, Metric.KS, Metric.SCORES, Metric.ESTIMATE})
+# These are measured once a window of matured labels, so one calm look is a window's.
+BY_WINDOW = frozenset({Metric.PERFORMANCE, Metric.CALIBRATION, Metric.UNLABELLED, Metric.DELAY})
 OF_THE_MODEL = SLOW_METRICS | {Metric.PERFORMANCE, Metric.CALIBRATION}
 _CLOSED = ConfigDict(frozen=True, extra="forbid")
 
@@ -115,7 +117,8 @@ def _follow(episode: Episode | None, found: Measurement | None, policy: Response
     if not episode.raised:
         return episode.model_copy(update={"last": found}) if found.state == "warned" else None
     calm = episode.calm + 1 if _is_calm(found, policy.calm) else 0
-    return None if calm >= policy.calm_looks else episode.model_copy(update={"calm": calm, "last": found})
+    wanted = 1 if found.metric in BY_WINDOW else policy.calm_looks
+    return None if calm >= wanted else episode.model_copy(update={"calm": calm, "last": found})
 
 
 def _breached(episode: Episode | None, found: Measurement, policy: ResponsePolicy, at: datetime) -> Episode:

@@ -125,5 +125,16 @@ def gather(parts: Iterable[LogPart], start: Sketch, span: timedelta, policy: Mon
     )
 
 
+def between(parts: Iterable[LogPart], start: Sketch, since: datetime, until: datetime) -> Sketch:
+    """Add up a bundle's hours in [since, until); `parts` are those delivered then and for a day after."""
+    found = [
+        one.sketch
+        for part in parts
+        for one in part.sketches
+        if since <= one.hour < until and one.sketch.bundle == start.bundle
+    ]
+    return merge(start, found)
+
+
 def _enough(reached: datetime, wanted: datetime, rows: int, policy: MonitorPolicy) -> bool:
     return reached <= wanted and rows >= policy.min_rows

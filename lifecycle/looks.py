@@ -56,7 +56,10 @@ class Estimated(BaseModel):
 
 
 class LabelCount(BaseModel):
-    """All labels within reach: current ones, corrected, said again, taken back, parked without a prediction."""
+    """All labels within reach: current ones, corrected, said again, taken back, parked without a prediction.
+
+    `parked` is None when nothing new came and it was not counted again.
+    """
 
     model_config = _CLOSED
 
@@ -64,7 +67,7 @@ class LabelCount(BaseModel):
     corrected: Count
     repeated: Count
     withdrawn: Count
-    parked: Count
+    parked: Count | None
 
 
 class Look(BaseModel):
@@ -136,7 +139,7 @@ def estimated(found: Estimate | None) -> Estimated | None:
     )
 
 
-def label_count(book: Book, parked: int) -> LabelCount:
+def label_count(book: Book, parked: int | None) -> LabelCount:
     """Return what is told of the labels."""
     return LabelCount(
         current=len(book.current) - book.withdrawn,

@@ -98,6 +98,7 @@ class ResponsePolicy(BaseModel):
         timedelta(days=1)
     )
     drift: Annotated[Literal["retrain", "notify"], Field(description="Sustained drift with no labels due.")] = "retrain"
+    notify: Annotated[tuple[str, ...], Field(description="Prefect's notification blocks, as `<type>/<name>`.")] = ()
 
 
 class MonitorPolicy(BaseModel):

@@ -23,6 +23,7 @@ from lifecycle.metrics import Floats, higher_is_better, improvement, statistic
 from lifecycle.metrics import Metric as Score
 from lifecycle.monitoring import OutcomePolicy
 from lifecycle.profiles import Reference
+from lifecycle.watched import watched_labels, watched_scores
 
 # More resampled rows than this take half a minute and settle nothing further.
 _RESAMPLED = 30_000_000
@@ -59,7 +60,7 @@ class Realised(BaseModel):
 
 @dataclass(frozen=True)
 class Outcomes:
-    """Predictions made in [since, until), and the labels and scores (n,) of those that have a label."""
+    """Predictions made in [since, until), and of those that have a label: labels (n,), scores (n,) or (n, classes)."""
 
     since: datetime
     until: datetime
@@ -151,12 +152,13 @@ def calibration(seen: Outcomes, reference: Reference, limits: Limits) -> Sample 
     usual = reference.holdout.calibration_error
     if usual is None:
         return blind(Metric.CALIBRATION, None, len(seen.labels), Gap.NO_REFERENCE)
-    if not ((seen.scores >= 0) & (seen.scores <= 1)).all():
+    scores, labels = watched_scores(seen.scores), watched_labels(seen.scores, seen.labels)
+    if not ((scores >= 0) & (scores <= 1)).all():
         return blind(Metric.CALIBRATION, None, len(seen.labels), Gap.NOT_COMPUTABLE)
-    rows, bins = len(seen.labels), len(reference.scores.counts)
-    where = np.searchsorted(np.asarray(reference.scores.edges), seen.scores, side="left")
-    gaps = np.abs(np.bincount(where, weights=seen.scores - seen.labels, minlength=bins))
-    variances = np.bincount(where, weights=seen.scores * (1 - seen.scores), minlength=bins)
+    rows, bins = len(labels), len(reference.scores.counts)
+    where = np.searchsorted(np.asarray(reference.scores.edges), scores, side="left")
+    gaps = np.abs(np.bincount(where, weights=scores - labels, minlength=bins))
+    variances = np.bincount(where, weights=scores * (1 - scores), minlength=bins)
     spread = math.sqrt(_FOLDED_SPREAD * float(variances.sum())) / rows
     centre = _FOLDED * float(np.sqrt(variances).sum()) / rows
     error = float(gaps.sum()) / rows

@@ -66,6 +66,10 @@ def test_drift_counts_after_three_looks_in_a_row(signs: str, expected: str) -> N
     assert followed(signs, Metric.PSI) == expected
 
 
+def test_what_a_window_of_labels_says_holds_until_the_next_one_says_otherwise() -> None:
+    assert followed("!??~?.!", Metric.PERFORMANCE) == "XXXXX.X"
+
+
 def test_the_same_look_twice_and_an_older_one_change_nothing() -> None:
     once = look(Watch(), "b", [measured("!", Metric.PSI)], POLICY, START)
     assert look(once, "b", [measured("!", Metric.PSI)], POLICY, START) == once
