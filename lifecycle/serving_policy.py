@@ -11,6 +11,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from lifecycle.durations import Duration
 from lifecycle.serving import LoggedFeatures, Serving, Shadow
 
 _CLOSED = ConfigDict(frozen=True, extra="forbid")
@@ -28,7 +29,7 @@ class ShadowPolicy(BaseModel):
     model_config = _CLOSED
 
     share: Annotated[float, Field(gt=0, le=1, description="Share of requests, 0 to 1.")] = 1.0
-    budget: Annotated[timedelta, Field(gt=timedelta(0), description="From the request's start.")] = timedelta(
+    budget: Annotated[Duration, Field(gt=timedelta(0), description="From the request's start.")] = timedelta(
         milliseconds=50
     )
 
