@@ -27,6 +27,7 @@ from localcloud.images import Image
 from localcloud.processes import CONTAINER, end, members
 
 _NOT_FOUND = 127
+_LOOKS, _LOOK_SECONDS = 100, 0.05
 """What a shell answers for a command it cannot find; `docker run` does the same."""
 
 
@@ -192,13 +193,16 @@ class Container:
 
     def _kill_members(self) -> None:
         """Kill until a look around finds nobody: a process may fork between the look and the kill."""
-        for _ in range(20):
+        for _ in range(_LOOKS):
             found = members(CONTAINER, self.id)
             if not found:
                 return
             for process in found:
                 end(process)
-            psutil.wait_procs(found, timeout=0.5)
+            # The first process is a child of ours: whoever waits for it here takes its exit code from `_reap`.
+            first = self._process.pid if self._process is not None else 0
+            psutil.wait_procs([process for process in found if process.pid != first], timeout=0.5)
+            time.sleep(_LOOK_SECONDS)
 
 
 def _reserve(wanted: Mapping[str, int]) -> dict[str, int]:
