@@ -24,7 +24,7 @@ down: ## stop all of it
 	$(BIN)/tropism down
 
 test: setup ## run the tests
-	$(PYTEST) -m "not faults" --numprocesses auto --maxprocesses 4 --dist loadgroup
+	$(PYTEST) -m "not faults" --numprocesses auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
 faults: setup ## kill, repeat and restart things while the loop runs (slower)
 	$(PYTEST) -m faults

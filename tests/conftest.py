@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
@@ -45,13 +45,23 @@ class Aws:
         return name
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in its own hook
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep together what shares expensive fixtures, when tests run side by side: a folder, and all of the cloud's."""
-    for item in items:
-        shares_cloud = "cloud" in getattr(item, "fixturenames", ())
-        folder = item.path.relative_to(REPO / "tests").parts[0]
-        item.add_marker(pytest.mark.xdist_group("cloud" if shares_cloud else folder))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep together what shares expensive fixtures when tests run side by side: a folder, and all of the cloud's.
+
+    By path, since xdist's own groups never reach it: they change an attribute that pytest 9.2 no longer reads.
+    """
+    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415  only where tests run side by side
+
+    class ByFolder(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            path = nodeid.partition("::")[0]
+            folder = path.split("/")[1]
+            if folder in ("e2e", "localcloud"):
+                return "cloud"
+            return path if folder == "unit" else folder
+
+    return ByFolder(config, log)
 
 
 @pytest.fixture(scope="session")
