@@ -8,7 +8,9 @@ from lifecycle.events import (
     BatchQuarantined,
     BatchValidated,
     Event,
+    LabelsLanded,
     LifecycleDiverged,
+    MetricBreached,
     ModelChallenged,
     ModelRefused,
     ReleaseAdvanced,
@@ -42,6 +44,7 @@ def events() -> tuple[Event, ...]:
         ),
         *_batches(),
         *_models(),
+        *_watched(),
         RetrainRequested(product="flights", cause='somebody\'s "wish"', request_id="r-1"),
         RunLost(product=None, flow_run_id=_RUN, cause="Lambda RetriesExhausted: Runtime.ExitError", process="t-1"),
         AlarmFired(
@@ -77,6 +80,28 @@ def _batches() -> tuple[Event, ...]:
             rows_validated=0,
             rows_quarantined=10,
             reasons=("expect_column_to_exist",),
+        ),
+    )
+
+
+def _watched() -> tuple[Event, ...]:
+    """Return what the monitor may say."""
+    return (
+        MetricBreached(
+            product="flights",
+            look="2026-03-01T12:00:00+00:00",
+            cause="data_fault",
+            metric="missing",
+            column='carrier "x"',
+            statistic=0.31,
+            threshold=0.04,
+            n=1_200,
+            since="2026-03-01T11:00:00+00:00",
+            breached=("missing carrier",),
+            named=("carrier",),
+        ),
+        LabelsLanded(
+            product="flights", key="labels/flights/a b.csv", object_version="v1", told=9, refused=1, fault=None
         ),
     )
 

@@ -31,6 +31,8 @@ class EventName(StrEnum):
     RELEASE_HELD = "release.held"
     RELEASE_PROMOTED = "release.promoted"
     RELEASE_ROLLED_BACK = "release.rolled_back"
+    METRIC_BREACHED = "metric.breached"
+    LABELS_LANDED = "labels.landed"
     RETRAIN_REQUESTED = "retrain.requested"
     ALARM_FIRED = "alarm.fired"
     RUN_LOST = "run.lost"

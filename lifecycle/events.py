@@ -29,6 +29,7 @@ from lifecycle.model_events import (
     ReleasePromoted,
     ReleaseRolledBack,
 )
+from lifecycle.monitor_events import LabelsLanded, MetricBreached
 
 __all__ = [
     "NAMESPACE",
@@ -40,9 +41,11 @@ __all__ = [
     "EventName",
     "Fired",
     "Ignored",
+    "LabelsLanded",
     "Landed",
     "LifecycleDiverged",
     "Lost",
+    "MetricBreached",
     "ModelChallenged",
     "ModelRefused",
     "Refused",
