@@ -6,6 +6,7 @@ tells is read back from the bucket, the ledger and the endpoint. It starts no fl
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,6 +50,20 @@ class Stage:
             [sight] = follower.follow([landed], timeout=TIMEOUT_SECONDS, show=shown.show)
         self.seen.append(sight)
         return sight
+
+    def await_release(self) -> None:
+        """Wait until no release is under way. Raises ServiceError when one still is after the story's patience."""
+        from tasks import control
+
+        deadline = time.monotonic() + TIMEOUT_SECONDS
+        while (record := control.read(self.here.bucket, self.product).record).rollout or record.release:
+            if time.monotonic() > deadline:
+                raise ServiceError(
+                    f"The release of {self.product} is still under way after {TIMEOUT_SECONDS:.0f} s.",
+                    detail=f"The challenger has {record.weight:.0%} of the requests.",
+                    resolution=f"Look with `tropism status {self.product}`.",
+                )
+            time.sleep(follow.POLL_SECONDS)
 
     def answers(self) -> str | None:
         """Ask the endpoint which model answers."""
@@ -95,8 +110,9 @@ def mended(stage: Stage) -> list[str]:
 
     known = len(ledger.entries(stage.here.bucket, stage.product))
     with callers(stage.here, stage.product, None, per_second=CALLS_PER_SECOND) as asking:
-        lines = outcome(stage, stage.drop(stage.file(stage.damaged_month)))
-    asked = asking.tally
+        sight = stage.drop(stage.file(stage.damaged_month))
+        stage.await_release()
+    lines, asked = outcome(stage, sight), asking.tally
     if asked.failed:
         raise ReleaseError(f"{asked.failed} of {asked.asked} requests got no answer while the traffic moved.")
     steps = [entry.reason for entry in ledger.entries(stage.here.bucket, stage.product)[known:] if entry.action == STEP]
