@@ -15,6 +15,8 @@ from lifecycle.delivery import Delivery, to_markdown
 from tasks.clients import s3
 from tests.ingest.corpus import CASES, NAUGHTY, Material, csv
 
+pytestmark = pytest.mark.faults  # every one of them through the gate: minutes
+
 CHAMPION = b'{"the control record": "of a champion that serves"}'
 # The rows here are a twentieth of a month, and every accepted file of them is remarked as small.
 STUB = "ROW_COUNT"

@@ -12,6 +12,8 @@ import pytest
 
 from tasks.clients import s3
 
+pytestmark = pytest.mark.faults  # every point is killed at: minutes
+
 
 class Killed(BaseException):
     """What SIGKILL looks like from inside: nothing may catch it."""

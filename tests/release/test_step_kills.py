@@ -23,6 +23,7 @@ from tests.release.script import Script, healthy
 from tests.release.test_release import MUTATING, KilledError
 
 pytestmark = [
+    pytest.mark.faults,  # every point is killed at: minutes
     pytest.mark.usefixtures("registry_uri"),
     pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning"),  # MLflow, under SQLAlchemy 2.1
 ]

@@ -9,6 +9,8 @@ from tasks import ledger, objects, registry, tracking
 from tasks.step import directly
 from tests.train.conftest import Shop, Steps
 
+pytestmark = pytest.mark.faults  # every point is killed at: minutes
+
 Call = Callable[..., Any]
 
 
