@@ -65,6 +65,16 @@ def take(bucket: str, product: Product, now: datetime, reach: timedelta) -> tupl
     return tuple(done)
 
 
+def came_since(bucket: str, product: str, moment: datetime, now: datetime) -> bool:
+    """Say whether labels were read after a moment, whoever read them."""
+    for day in _days(now, now - moment):
+        for page in s3().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=_prefix(product, day)):
+            # S3 dates whole seconds.
+            if any(item["LastModified"] >= moment.replace(microsecond=0) for item in page.get("Contents", [])):
+                return True
+    return False
+
+
 def book(bucket: str, product: str, now: datetime, reach: timedelta) -> Book:
     """Return which labels count, of all that came within `reach`."""
     parts = [told for day in _days(now, reach) for told in _told(bucket, product, day)]

@@ -102,12 +102,22 @@ def summarise(bucket: str, product: str, models: Models, since: datetime, now: d
     return tuple(made)
 
 
-def newest_first(bucket: str, product: str, since: datetime, now: datetime) -> Iterator[LogPart]:
-    """Yield the parts delivered from `since` to `now`, the newest first; hours without traffic are empty ones."""
-    hour = hour_of(now)
-    while hour + HOUR > since:
-        yield read_part(bucket, product, hour) or LogPart(hour=hour, listing="")
-        hour -= HOUR
+@dataclass
+class Parts:
+    """The parts of a product, each read once."""
+
+    bucket: str
+    product: str
+    _known: dict[datetime, LogPart] = field(default_factory=dict)
+
+    def newest_first(self, since: datetime, now: datetime) -> Iterator[LogPart]:
+        """Yield the parts delivered from `since` to `now`, the newest first; hours without traffic are empty ones."""
+        hour = hour_of(now)
+        while hour + HOUR > since:
+            if hour not in self._known:
+                self._known[hour] = read_part(self.bucket, self.product, hour) or LogPart(hour=hour, listing="")
+            yield self._known[hour]
+            hour -= HOUR
 
 
 def read_part(bucket: str, product: str, hour: datetime) -> LogPart | None:

@@ -8,7 +8,7 @@ from lifecycle.log_part import hour_of, part_key, rows_key
 from lifecycle.metrics import value
 from lifecycle.sketching import NO_BUNDLE
 from tasks import prediction_rows
-from tasks.summaries import newest_first, summarise
+from tasks.summaries import Parts, summarise
 from tests.monitor.conftest import HOUR, NOW, Shop, draw
 
 
@@ -40,7 +40,7 @@ def test_a_part_is_made_again_only_when_its_objects_changed(shop: Shop) -> None:
     shop.deliver(shop.answered(draw(4, 10), NOW + timedelta(minutes=5)), name="b")
     (part,) = summarise(shop.bucket, "loans", shop.models, since, NOW)
     assert part.records == 30
-    found = list(newest_first(shop.bucket, "loans", since, NOW))
+    found = list(Parts(shop.bucket, "loans").newest_first(since, NOW))
     assert (found[0], len(found), found[1].sketches) == (part, 2, ())
 
 
