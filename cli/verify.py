@@ -13,8 +13,8 @@ from cli.context import Here
 from lifecycle.errors import TropismError
 
 if TYPE_CHECKING:
+    from lifecycle.alias import AliasState
     from lifecycle.control import Contender, ControlRecord
-    from tasks.endpoint import AliasState
 
 _NOTHING = "nothing"
 

@@ -9,18 +9,18 @@ import logging
 from dataclasses import dataclass
 
 from flows.following import Work
+from lifecycle.alias import AliasState
 from lifecycle.batch import Reason
 from lifecycle.control import Contender, ControlRecord, Rollout
 from lifecycle.errors import TropismError
 from lifecycle.findings import Finding
+from lifecycle.freezing import stopped
 from lifecycle.release_plan import ReleasePlan
 from lifecycle.stepping import Judged, with_replayed
 from lifecycle.thin_traffic import enough, look_back, too_thin
 from tasks import endpoint, evidence, replay
 from tasks.step import note
 from tasks.traffic import Split, split_of
-
-_FROZEN = Reason(Finding.FROZEN, None, "the product is frozen", "nothing that stops it: `tropism unfreeze`")
 
 
 @dataclass(frozen=True)
@@ -34,13 +34,13 @@ class Look:
 
 @dataclass(frozen=True)
 class Under:
-    """The parts of a record that holds a release, known to be there."""
+    """The parts of a record that holds a release, known to be there. `frozen`: why nothing goes on, if so."""
 
     rollout: Rollout
     challenger: Contender
     champion: Contender
     weight: float
-    frozen: bool
+    frozen: Reason | None
 
     @property
     def split(self) -> Split:
@@ -52,12 +52,12 @@ def under(record: ControlRecord) -> Under | None:
     """Return the release that a record holds, or None."""
     if record.rollout is None or record.challenger is None or record.champion is None:
         return None
-    return Under(record.rollout, record.challenger, record.champion, record.weight, record.frozen)
+    return Under(record.rollout, record.challenger, record.champion, record.weight, stopped(record))
 
 
 def look(work: Work, found: Under) -> Look:
     """Count what was answered since the last look, and see where the alias points."""
-    doubts = (_FROZEN,) if found.frozen else ()
+    doubts = (found.frozen,) if found.frozen else ()
     judged = Judged(found.rollout.evidence, found.rollout.counted_until)
     try:
         counted = work.step(
@@ -88,12 +88,9 @@ def displaced(work: Work, found: Under) -> Reason | None:
     return Reason(Finding.TRAFFIC_MOVED, None, shown(state), expected)
 
 
-def shown(state: endpoint.AliasState | None) -> str:
+def shown(state: AliasState | None) -> str:
     """Say in words where an alias points."""
-    if state is None:
-        return "no alias"
-    others = [f"{weight:.0%} to version {version}" for version, weight in state.extra.items()]
-    return ", ".join([f"version {state.function_version}", *others])
+    return "no alias" if state is None else str(state)
 
 
 def replayed(work: Work, found: Under, judged: Judged) -> Judged:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
 from uuid import uuid5
 
+from lifecycle.alias import AliasState
 from lifecycle.envelope import NAMESPACE
 
 _PUBLISHED = re.compile(r"[1-9][0-9]*")
@@ -46,15 +46,6 @@ class Alarm:
     def id(self) -> str:
         """Return the id of this firing: told twice, it is the same one."""
         return str(uuid5(NAMESPACE, f"alarm/{self.name}/{self.at}"))
-
-
-@dataclass(frozen=True)
-class Traffic:
-    """Where the alias sends requests. `extra`: the other version with its share, 0 to 1; none is the usual state."""
-
-    function_version: str
-    revision: str
-    extra: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -104,7 +95,7 @@ class GuardRecord:
             raise ValueError(f"This is no guard record: {error}.") from error
 
 
-def decide(alarm: Alarm, traffic: Traffic | None, standing: Standing | None) -> Decision:
+def decide(alarm: Alarm, traffic: AliasState | None, standing: Standing | None) -> Decision:
     """Say what an alarm asks for. `standing` is None when the control record cannot be read.
 
     Only the challenger is ever taken out: the alias's additional version, or the version that takes everything while
@@ -137,7 +128,7 @@ def read_standing(body: bytes | None) -> Standing | None:
     return Standing(_version(record.get("champion")), _version(record.get("challenger")))
 
 
-def record(alarm: Alarm, product: str, decision: Decision, traffic: Traffic | None, now: datetime) -> GuardRecord:
+def record(alarm: Alarm, product: str, decision: Decision, traffic: AliasState | None, now: datetime) -> GuardRecord:
     """Return what is to be remembered. `now` needs a time zone."""
     return GuardRecord(
         id=alarm.id,
@@ -150,7 +141,7 @@ def record(alarm: Alarm, product: str, decision: Decision, traffic: Traffic | No
         code=decision.code.value,
         reason=f"{decision.reason} {alarm.reason}".strip(),
         to=decision.to,
-        before=shown(traffic),
+        before=str(traffic) if traffic else None,
         recorded_at=now.isoformat(),
     )
 
@@ -163,15 +154,6 @@ def record_key(product: str, identity: str) -> str:
 def record_prefix(product: str) -> str:
     """Return what the keys of a product's records begin with."""
     return f"control/{product}/guard/"
-
-
-def shown(traffic: Traffic | None) -> str | None:
-    """Return where requests went, for people: `3` or `3 (75%), 4 (25%)`."""
-    if traffic is None or not traffic.extra:
-        return traffic.function_version if traffic else None
-    rest = 1 - sum(traffic.extra.values())
-    shares = {traffic.function_version: rest, **traffic.extra}
-    return ", ".join(f"{version} ({share:.0%})" for version, share in shares.items())
 
 
 def _alone(version: str, standing: Standing | None) -> Decision:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +18,7 @@ import httpx
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 
+from lifecycle.alias import AliasState, alias_state
 from lifecycle.errors import ConflictError, ReleaseError, ServiceError
 from lifecycle.settings import Settings
 from tasks import delivery_streams
@@ -30,15 +30,6 @@ ALIAS = "live"
 _ANSWER_SECONDS = 10.0
 _POLL_SECONDS = 0.25
 _IN_A_ROW = 3  # an alias reaches Lambda's front ends one after another: one new answer alone proves little
-
-
-@dataclass(frozen=True)
-class AliasState:
-    """Where the alias points. `extra`: other versions with their share of the requests, 0 to 1."""
-
-    function_version: str
-    revision: str
-    extra: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -78,8 +69,7 @@ def alias(function: str) -> AliasState | None:
         found = lambda_client().get_alias(FunctionName=function, Name=ALIAS)
     except lambda_client().exceptions.ResourceNotFoundException:
         return None
-    extra = found.get("RoutingConfig", {}).get("AdditionalVersionWeights", {})
-    return AliasState(found["FunctionVersion"], found["RevisionId"], dict(extra))
+    return alias_state(found)
 
 
 def move_alias(function: str, to: str, *, seen: AliasState | None = None) -> AliasState:

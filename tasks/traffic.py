@@ -11,10 +11,11 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from lifecycle.alias import AliasState
 from lifecycle.errors import ConflictError, ReleaseError
 from lifecycle.settings import Settings
 from tasks.clients import lambda_client
-from tasks.endpoint import ALIAS, AliasState, Serving, alias, serving
+from tasks.endpoint import ALIAS, Serving, alias, serving
 
 # How unlikely it may be that a challenger with its weight in effect was never the one to answer.
 _MISSED = 1e-6

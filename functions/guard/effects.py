@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
 
-from lifecycle.guarding import GuardRecord, Standing, Traffic, read_standing, record_key
+from lifecycle.alias import AliasState, alias_state
+from lifecycle.guarding import GuardRecord, Standing, read_standing, record_key
 
 ALIAS = "live"
 _CHANGED, _EXISTS = "PreconditionFailedException", "PreconditionFailed"
@@ -41,7 +42,7 @@ class Place:
         return function[len(front) :] if function.startswith(front) and function != front else None
 
 
-def traffic(function: str) -> Traffic | None:
+def traffic(function: str) -> AliasState | None:
     """Return where the alias sends requests, or None without one."""
     try:
         found = _client("lambda").get_alias(FunctionName=function, Name=ALIAS)
@@ -49,8 +50,7 @@ def traffic(function: str) -> Traffic | None:
         if _code(error) == _ABSENT:
             return None
         raise
-    weights = (found.get("RoutingConfig") or {}).get("AdditionalVersionWeights") or {}
-    return Traffic(found["FunctionVersion"], found["RevisionId"], {key: float(share) for key, share in weights.items()})
+    return alias_state(found)
 
 
 def move(function: str, to: str, revision: str) -> bool:

@@ -17,7 +17,8 @@ from datetime import UTC, datetime
 
 from functions.guard import effects
 from functions.guard.effects import Place
-from lifecycle.guarding import Alarm, Decision, GuardRecord, Traffic, decide, record
+from lifecycle.alias import AliasState
+from lifecycle.guarding import Alarm, Decision, GuardRecord, decide, record
 from lifecycle.notices import NotOurs, read_alarm
 
 _LOG = logging.getLogger("guard")
@@ -63,7 +64,7 @@ def _guard(place: Place, product: str, alarm: Alarm) -> GuardRecord:
     return done
 
 
-def _take_back(place: Place, product: str, alarm: Alarm) -> tuple[Decision, Traffic | None]:
+def _take_back(place: Place, product: str, alarm: Alarm) -> tuple[Decision, AliasState | None]:
     """Decide on what is there now, again whenever somebody else moved the alias meanwhile."""
     for _ in range(_TRIES):
         before = effects.traffic(alarm.function)

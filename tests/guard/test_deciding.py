@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lifecycle.alias import AliasState
 from lifecycle.control import Contender, ControlRecord
 from lifecycle.guarding import (
     Alarm,
@@ -14,12 +15,10 @@ from lifecycle.guarding import (
     Decision,
     GuardRecord,
     Standing,
-    Traffic,
     decide,
     read_standing,
     record,
     record_key,
-    shown,
 )
 
 VERSIONS = st.sampled_from(["1", "2", "3", "4"])
@@ -27,10 +26,10 @@ PLACES = st.none() | st.builds(Standing, champion=st.none() | VERSIONS, challeng
 
 
 @st.composite
-def traffics(draw: st.DrawFn) -> Traffic:
+def traffics(draw: st.DrawFn) -> AliasState:
     main = draw(VERSIONS)
     other = draw(st.none() | VERSIONS.filter(lambda version: version != main))
-    return Traffic(main, "r1", {other: draw(st.floats(0, 1))} if other else {})
+    return AliasState(main, "r1", {other: draw(st.floats(0, 1))} if other else {})
 
 
 def alarm(version: str, at: str = "2026-03-01T10:09:41.131+0000") -> Alarm:
@@ -41,24 +40,24 @@ def alarm(version: str, at: str = "2026-03-01T10:09:41.131+0000") -> Alarm:
 @pytest.mark.parametrize(
     ("version", "traffic", "standing", "code", "to"),
     [
-        ("2", Traffic("1", "r", {"2": 0.25}), Standing("1", "2"), Code.TAKEN_BACK, "1"),
-        ("2", Traffic("1", "r", {"2": 0.25}), None, Code.TAKEN_BACK, "1"),
-        ("2", Traffic("1", "r", {"2": 0.25}), Standing("1", None), Code.TAKEN_BACK, "1"),
-        ("2", Traffic("2", "r"), Standing("1", "2"), Code.TAKEN_BACK, "1"),
-        ("2", Traffic("2", "r"), None, Code.UNDECIDABLE, None),
-        ("2", Traffic("2", "r"), Standing(None, "2"), Code.UNDECIDABLE, None),
-        ("2", Traffic("2", "r"), Standing("2", None), Code.CHAMPION, None),
-        ("1", Traffic("1", "r", {"2": 0.25}), Standing("1", "2"), Code.CHAMPION, None),
-        ("1", Traffic("1", "r", {"2": 0.25}), None, Code.UNDECIDABLE, None),
-        ("1", Traffic("2", "r"), Standing("1", "2"), Code.CHAMPION, None),
-        ("2", Traffic("1", "r"), Standing("1", "2"), Code.ALREADY_OUT, None),
-        ("2", Traffic("1", "r"), Standing("1", None), Code.NOT_SERVING, None),
-        ("2", Traffic("1", "r"), None, Code.NOT_SERVING, None),
+        ("2", AliasState("1", "r", {"2": 0.25}), Standing("1", "2"), Code.TAKEN_BACK, "1"),
+        ("2", AliasState("1", "r", {"2": 0.25}), None, Code.TAKEN_BACK, "1"),
+        ("2", AliasState("1", "r", {"2": 0.25}), Standing("1", None), Code.TAKEN_BACK, "1"),
+        ("2", AliasState("2", "r"), Standing("1", "2"), Code.TAKEN_BACK, "1"),
+        ("2", AliasState("2", "r"), None, Code.UNDECIDABLE, None),
+        ("2", AliasState("2", "r"), Standing(None, "2"), Code.UNDECIDABLE, None),
+        ("2", AliasState("2", "r"), Standing("2", None), Code.CHAMPION, None),
+        ("1", AliasState("1", "r", {"2": 0.25}), Standing("1", "2"), Code.CHAMPION, None),
+        ("1", AliasState("1", "r", {"2": 0.25}), None, Code.UNDECIDABLE, None),
+        ("1", AliasState("2", "r"), Standing("1", "2"), Code.CHAMPION, None),
+        ("2", AliasState("1", "r"), Standing("1", "2"), Code.ALREADY_OUT, None),
+        ("2", AliasState("1", "r"), Standing("1", None), Code.NOT_SERVING, None),
+        ("2", AliasState("1", "r"), None, Code.NOT_SERVING, None),
         ("2", None, Standing("1", "2"), Code.NO_ALIAS, None),
     ],
 )
 def test_only_a_challenger_is_taken_out(
-    version: str, traffic: Traffic | None, standing: Standing | None, code: Code, to: str | None
+    version: str, traffic: AliasState | None, standing: Standing | None, code: Code, to: str | None
 ) -> None:
     decision = decide(alarm(version), traffic, standing)
     assert (decision.code, decision.to) == (code, to)
@@ -66,7 +65,7 @@ def test_only_a_challenger_is_taken_out(
 
 @given(VERSIONS, traffics(), PLACES)
 def test_traffic_only_moves_away_from_the_version_that_alarms_to_what_answered_or_should(
-    version: str, traffic: Traffic, standing: Standing | None
+    version: str, traffic: AliasState, standing: Standing | None
 ) -> None:
     to = decide(alarm(version), traffic, standing).to
     if to is not None:
@@ -76,18 +75,18 @@ def test_traffic_only_moves_away_from_the_version_that_alarms_to_what_answered_o
 
 
 @given(traffics(), PLACES)
-def test_an_alarm_of_the_champion_never_moves_anything(traffic: Traffic, standing: Standing | None) -> None:
+def test_an_alarm_of_the_champion_never_moves_anything(traffic: AliasState, standing: Standing | None) -> None:
     if standing is not None and standing.champion is not None:
         assert decide(alarm(standing.champion), traffic, standing).to is None
 
 
 @given(VERSIONS, traffics(), PLACES)
 def test_asked_again_after_its_own_move_it_moves_nothing(
-    version: str, traffic: Traffic, standing: Standing | None
+    version: str, traffic: AliasState, standing: Standing | None
 ) -> None:
     to = decide(alarm(version), traffic, standing).to
     if to is not None:
-        again = decide(alarm(version), Traffic(to, "r2"), standing)
+        again = decide(alarm(version), AliasState(to, "r2"), standing)
         assert again.to is None
         assert again.code in (Code.ALREADY_OUT, Code.NOT_SERVING)
 
@@ -129,11 +128,11 @@ def test_a_firing_told_twice_is_one_record_and_the_next_firing_another() -> None
 
 
 def test_a_record_says_what_answered_before_and_is_read_back_as_it_was_written() -> None:
-    before = Traffic("1", "r", {"2": 0.25})
+    before = AliasState("1", "r", {"2": 0.25})
     made = record(
         alarm("2"), "flights", decide(alarm("2"), before, None), before, datetime(2026, 3, 1, 10, 10, tzinfo=UTC)
     )
-    assert (made.code, made.to, made.before) == ("taken_back", "1", "1 (75%), 2 (25%)")
+    assert (made.code, made.to, made.before) == ("taken_back", "1", "version 1 (75%), version 2 (25%)")
     assert made.reason == "Version 2 took 25% of the requests; version 1 answers all now. Threshold Crossed."
     assert GuardRecord.from_json(made.to_json()) == made
     with pytest.raises(ValueError, match="no guard record"):
@@ -141,11 +140,10 @@ def test_a_record_says_what_answered_before_and_is_read_back_as_it_was_written()
 
 
 def test_traffic_is_shown_as_people_say_it() -> None:
-    assert [shown(None), shown(Traffic("3", "r")), shown(Traffic("3", "r", {"4": 0.1}))] == [
-        None,
-        "3",
-        "3 (90%), 4 (10%)",
+    assert [str(AliasState("3", "r")), str(AliasState("3", "r", {"4": 0.1}))] == [
+        "version 3",
+        "version 3 (90%), version 4 (10%)",
     ]
-    assert decide(alarm("2"), Traffic("1", "r", {"2": 0.05}), None) == Decision(
+    assert decide(alarm("2"), AliasState("1", "r", {"2": 0.05}), None) == Decision(
         Code.TAKEN_BACK, "Version 2 took 5% of the requests; version 1 answers all now.", "1"
     )

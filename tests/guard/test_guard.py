@@ -8,7 +8,7 @@ import pytest
 
 from functions.guard import effects
 from functions.guard.handler import AliasContestedError, handler
-from lifecycle.guarding import Traffic
+from lifecycle.alias import AliasState
 from tasks import alarms
 from tests.guard.conftest import House
 
@@ -121,7 +121,7 @@ def test_an_alias_moved_in_between_is_read_again_before_anything_is_decided(hous
     house.write_record(champion="1", challenger="2", weight=0.25)
     house.route("1", v2=0.25)
     seen = effects.traffic(house.function)
-    assert isinstance(seen, Traffic)
+    assert isinstance(seen, AliasState)
     house.write_record(champion="2")
     house.route("2")
     assert effects.move(house.function, "1", seen.revision) is False
@@ -133,7 +133,7 @@ def test_an_alias_that_others_keep_moving_makes_lambda_try_again(house: House, m
     house.route("1", v2=0.25)
     real = effects.traffic
 
-    def contested(function: str) -> Traffic | None:
+    def contested(function: str) -> AliasState | None:
         found = real(function)
         house.route("1", v2=0.25)  # a new revision, every time somebody has looked
         return found

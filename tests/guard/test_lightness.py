@@ -22,4 +22,4 @@ def test_nothing_but_the_standard_library_is_imported_before_an_alarm_comes(tmp_
     done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=False)
     assert (done.stdout.strip(), done.stderr) == ("[]", "")
     packed = {path.relative_to(tmp_path).as_posix() for path in (tmp_path / "lifecycle").glob("*.py")}
-    assert packed == {f"lifecycle/{name}.py" for name in ("__init__", "envelope", "guarding", "notices")}
+    assert packed == {f"lifecycle/{name}.py" for name in ("__init__", "alias", "envelope", "guarding", "notices")}

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import pytest
 
+from lifecycle.alias import AliasState
 from lifecycle.errors import ConflictError, ReleaseError
 from tasks import endpoint, function_versions, traffic
-from tasks.endpoint import AliasState
 from tasks.traffic import Split, asks, split_of
 from tests.conftest import Aws
 from tests.release.conftest import House, Made, built
