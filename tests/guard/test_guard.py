@@ -40,7 +40,7 @@ def test_a_challenger_loses_its_share_and_what_happened_is_recorded_and_told(hou
     assert handler(told(house, "2"), None) == {"codes": ["taken_back"]}
     assert house.routed() == ("1", {})
     (record,) = alarms.guarded(house.bucket, house.product)
-    assert (record.code, record.to, record.before) == ("taken_back", "1", "1 (75%), 2 (25%)")
+    assert (record.code, record.to, record.before) == ("taken_back", "1", "version 1 (75%), version 2 (25%)")
     (message,) = queued(house)
     assert (message["source"], message["detail-type"]) == ("tropism.guard", "Alarm Fired")
     assert message["detail"] == json.loads(record.to_json())
