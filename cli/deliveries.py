@@ -50,9 +50,12 @@ def zones(bucket: str, product: str) -> Zones:
 
 
 def file_of(record: Delivery) -> str:
-    """Return the name a file landed under."""
+    """Return the name a file landed under first, before it was requeued."""
     from lifecycle.keys import landing_prefix
+    from lifecycle.requeue import attempt_of
 
+    if again := attempt_of(record.key):
+        return again.name
     return record.key.removeprefix(landing_prefix(record.product))
 
 

@@ -29,6 +29,7 @@ from cli import (
     score,
     shapes,
     simulate,
+    requeue,
     traced,
     verify,
     why,
@@ -56,6 +57,9 @@ SHAPES: Mapping[str, tuple[tuple[str, object], ...]] = {
     "models": (
         ("`models --json`", list[models.Model]),
         ("`models --published --json`", list[models.Published]),
+    "requeue": (("`requeue --json`", list[requeue.Requeued]),),
+    "labels": (("`labels --json`", list[labels.ToldLabels]),),
+    "monitor": (("`monitor --json`", monitor.Watched),),
     ),
     "history": (("`history --json`", list[history.Decided]),),
     "approve": (("`approve --json`", orders.Order),),

@@ -136,7 +136,7 @@ def _delivery(product: str, name: str, record: Delivery, entries: Sequence[Entry
         "flow_run": record.owner,
     }
     because = tuple(str(note) for note in record.notes)
-    trained = _trained_on(record.batch_id, entries) if record.batch_id else ()
+    trained = _of_batch(record.batch_id, entries) if record.batch_id else ()
     return Explained(product, name, "delivery", record.message(), (*because, *trained), evidence)
 
 
@@ -148,7 +148,16 @@ def _batch(product: str, batch_id: str, records: Sequence[Delivery], entries: Se
         "files": ", ".join(sorted({deliveries.file_of(record) for record in same})),
         "deliveries": len(same),
     }
-    return Explained(product, batch_id, "batch", telling.message(), _trained_on(batch_id, entries), evidence)
+    return Explained(product, batch_id, "batch", telling.message(), _of_batch(batch_id, entries), evidence)
+
+
+def _of_batch(batch_id: str, entries: Sequence[Entry]) -> tuple[str, ...]:
+    """Return who requeued a batch and why, and the sentence of every training that saw it."""
+    from lifecycle.requeue import ACTION
+
+    again = [entry for entry in entries if entry.action == ACTION and entry.evidence.get("batch") == batch_id]
+    told = tuple(f"Requeued, {output.moment(entry.at)}, by {entry.actor}: {entry.reason}" for entry in again)
+    return (*told, *_trained_on(batch_id, entries))
 
 
 def _trained_on(batch_id: str, entries: Sequence[Entry]) -> tuple[str, ...]:

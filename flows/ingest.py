@@ -8,7 +8,7 @@ still lies there has work to do.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from lifecycle.codes import Code
 from lifecycle.delivery import Delivery, LandedObject, Outcome, Worker, refuse_key, to_markdown
 from lifecycle.errors import UsageError
 from lifecycle.events import BatchQuarantined, BatchValidated, Event
-from tasks import batches, deliveries, judging, landing
+from tasks import batches, deliveries, judging, landing, requeues
 from tasks.batches import Order
 from tasks.clients import settings
 from tasks.events import send
@@ -87,12 +87,18 @@ def _read_and_judge(work: Work, landed: LandedObject) -> Outcome:
         gone = Reason(Code.OBJECT_GONE, None, "an object that was deleted before it was read", "the object")
         return Outcome("ignored", reasons=(gone,))
     known = work.step("find batch", batches.find_batch, work.bucket, product.name, content.batch_id)
-    if known is not None:
+    again = work.step("find requeue", requeues.requeue_of, work.bucket, product.name, landed.key, content.batch_id)
+    if known is not None and (again is None or known.delivery_id == landed.delivery_id):
         return _accepted(known, landed)
-    verdict = work.step("judge rows", judging.judge, landed.key, content, product, work.expectations)
+    origin = again.origin if again is not None else None
+    verdict = work.step(
+        "judge rows", judging.judge, origin.key if origin else landed.key, content, product, work.expectations
+    )
+    order = Order(landed, content, verdict, product, work.worker.flow_run, origin)
     if product.period is not None and verdict.kept is not None:
-        verdict = work.step("compare with others", batches.compare, landed, content, verdict, product)
-    order = Order(landed, content, verdict, product, work.worker.flow_run)
+        order = work.step("compare with others", batches.compare, order)
+    if known is not None:
+        return _judged_again(work, order, known)
     if verdict.kept is not None:
         return _accepted(work.step("publish batch", batches.publish, order), landed)
     work.step("quarantine batch", batches.quarantine, order)
@@ -104,6 +110,15 @@ def _accepted(manifest: BatchManifest, landed: LandedObject) -> Outcome:
     if manifest.delivery_id == landed.delivery_id:
         return Outcome("validated", manifest.batch_id, manifest.rows, manifest.reasons, manifest.notes)
     found = f"the same bytes as batch {shown(manifest.batch_id)}, delivered as {manifest.key!r}"
+def _judged_again(work: Work, order: Order, known: BatchManifest) -> Outcome:
+    """Publish what a requeued batch holds by today's rules; one that would be refused stays as it was validated."""
+    if order.verdict.kept is not None:
+        known = work.step("publish batch anew", batches.republish, order)
+    outcome = _accepted(known, order.landed)
+    refused = order.verdict.reasons if order.verdict.kept is None else ()
+    return replace(outcome, reasons=(*outcome.reasons, *refused)) if refused else outcome
+
+
     reason = Reason(Code.DUPLICATE_BATCH, None, found, "bytes not seen before")
     rows = RowCounts(manifest.rows.received, 0, 0, duplicates=manifest.rows.received)
     return Outcome("duplicate", manifest.batch_id, rows, (reason,))

@@ -110,8 +110,14 @@ class Delivery(BaseModel):
         if self.waits_for_labels:
             told = (*told, "They wait for their labels: deliver the rows again when these are known.")
         if self.state == "quarantined":
-            told = (*told, f"Look with `tropism batches {self.product} --quarantined`; mend the source, upload again.")
+            told = (*told, f"Look with `tropism batches {self.product} --quarantined`; {self._mend()}")
         return told
+
+    def _mend(self) -> str:
+        again = (
+            f"or mend the rules and `tropism requeue {self.product} {shown(self.batch_id)}`." if self.batch_id else ""
+        )
+        return f"mend the source and upload again{', ' + again if again else '.'}"
 
 
 _SAYS: dict[DeliveryState, str] = {

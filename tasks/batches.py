@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from lifecycle.batch import BatchManifest, ColumnSchema, QuarantineRecord, StoredFile, Zone, batch_prefix
 from lifecycle.delivery import LandedObject
 from lifecycle.errors import ServiceError
+from lifecycle.requeue import Origin
 from lifecycle.spec import Product
 from lifecycle.succession import Placed, remarks
 from tasks import objects
@@ -27,6 +28,7 @@ from tasks.judging import Verdict, event_times
 from tasks.landing import Content
 from tasks.snapshot import references
 
+_TRIES = 5  # each lost round means that another run published the batch in between
 _ONE_COPY = 5 * 1024**3  # what S3 copies in one request
 _PARQUET, _JSON, _BYTES = "application/vnd.apache.parquet", "application/json", "application/octet-stream"
 
@@ -40,6 +42,18 @@ class Order:
     verdict: Verdict
     product: Product
     flow_run: str
+    origin: Origin | None = None
+
+    @property
+    def first(self) -> Origin:
+        """Return where the bytes first came from: here, unless they were requeued."""
+        landed = self.landed
+        return self.origin or Origin(
+            key=landed.key,
+            object_version=landed.object_version,
+            etag=landed.etag,
+            landed_at=_landed_at(landed),
+        )
 
     def key(self, zone: Zone, name: str) -> str:
         """Return the key of one object of the batch."""
@@ -62,20 +76,22 @@ def find_batch(bucket: str, product: str, batch_id: str) -> BatchManifest | None
         ) from error
 
 
-def compare(landed: LandedObject, content: Content, verdict: Verdict, product: Product) -> Verdict:
-    """Return the verdict with remarks on the batch's place among the validated ones. Reads only."""
+def compare(order: Order) -> Order:
+    """Return the order with remarks on the batch's place among the validated ones. Reads only."""
+    landed, content, verdict, product = order.landed, order.content, order.verdict, order.product
     times = event_times(verdict.kept, product.time) if product.time and verdict.kept is not None else None
     new = Placed(
         content.batch_id,
-        landed.key,
-        _landed_at(landed).isoformat(),
+        order.first.key,
+        order.first.landed_at.isoformat(),
         verdict.counts.validated,
         verdict.period,
         times.first if times else None,
         times.last if times else None,
     )
     others = references(landed.bucket, product.name)
-    return replace(verdict, notes=(*verdict.notes, *remarks(new, (other.placed for other in others if other.labelled))))
+    told = remarks(new, (other.placed for other in others if other.labelled))
+    return replace(order, verdict=replace(verdict, notes=(*verdict.notes, *told)))
 
 
 def publish(order: Order) -> BatchManifest:
@@ -94,6 +110,31 @@ def publish(order: Order) -> BatchManifest:
         manifest = manifest if found is None else found
     _leave_quarantine(order, manifest)
     return manifest
+
+
+def republish(order: Order) -> BatchManifest:
+    """Publish a validated batch anew, as it is judged today; return the manifest that stands.
+
+    The old manifest names object versions, so until the new one replaces it nothing has changed. A second call finds
+    its own; a batch whose rows are the same as before keeps the old one.
+    """
+    bucket, key = order.landed.bucket, order.key("validated", "manifest.json")
+    for _ in range(_TRIES):
+        stored = objects.read(bucket, key)
+        found = find_batch(bucket, order.product.name, order.content.batch_id)
+        if stored is None or found is None:
+            return publish(order)
+        body = to_parquet(order.verdict.kept)
+        same = sha256(body).hexdigest() == found.data.sha256 and order.verdict.counts == found.rows
+        if same or found.delivery_id == order.landed.delivery_id:
+            return found
+        held = _hold_rows(order)
+        data = _store(bucket, order.key("validated", "data.parquet"), body, _PARQUET)
+        manifest = _manifest(order, data, held)
+        if objects.replace(bucket, key, manifest.model_dump_json(indent=1).encode(), stored.etag):
+            _leave_quarantine(order, manifest)
+            return manifest
+    raise ServiceError(f"The manifest of batch {order.content.batch_id} changes hands too fast.")
 
 
 def quarantine(order: Order) -> QuarantineRecord:
@@ -126,10 +167,10 @@ def _manifest(order: Order, data: StoredFile, held: StoredFile | None) -> BatchM
         product=product.name,
         batch_id=order.content.batch_id,
         delivery_id=landed.delivery_id,
-        key=landed.key,
-        object_version=landed.object_version,
-        etag=landed.etag,
-        landed_at=_landed_at(landed),
+        key=order.first.key,
+        object_version=order.first.object_version,
+        etag=order.first.etag,
+        landed_at=order.first.landed_at,
         flow_run=order.flow_run,
         rows=verdict.counts,
         columns=tuple(ColumnSchema(name=column.name, type=column.type) for column in product.columns),
@@ -151,9 +192,9 @@ def _explain(order: Order, scope: Any, stored: StoredFile) -> QuarantineRecord: 
         product=order.product.name,
         batch_id=order.content.batch_id,
         delivery_id=landed.delivery_id,
-        key=landed.key,
-        object_version=landed.object_version,
-        landed_at=_landed_at(landed),
+        key=order.first.key,
+        object_version=order.first.object_version,
+        landed_at=order.first.landed_at,
         rows=verdict.counts,
         stored=stored,
         reasons=verdict.reasons,

@@ -22,6 +22,7 @@ from lifecycle.spec import Product
 from tasks.clients import s3
 from tasks.judging import Verdict
 from tasks.step import Step
+from tests.ingest import parts
 
 ROOT = Path(__file__).parents[2]
 
@@ -86,10 +87,12 @@ class Desk:
     reports: list[Delivery] = field(default_factory=list)
     verdicts: dict[str, Verdict] = field(default_factory=dict, repr=False)
     runs: int = 0
+    root: Path = ROOT
+    product: str = "flights"
 
     def put(self, body: bytes, name: str = "july.csv") -> tuple[str, str]:
         """Let a file land; return its key and object version."""
-        key = f"landing/flights/{name}"
+        key = f"landing/{self.product}/{name}"
         return key, s3().put_object(Bucket=self.bucket, Key=key, Body=body)["VersionId"]
 
     def take_in(
@@ -103,8 +106,8 @@ class Desk:
     ) -> Delivery:
         self.runs += 1
         worker = Worker(run or f"run-{self.runs}", retry_of)
-        work = Work(step or self.step, self.bucket, ROOT / "products", ROOT / "expectations", worker)
-        return take_in(work, "flights", key, object_version)
+        work = Work(step or self.step, self.bucket, self.root / "products", self.root / "expectations", worker)
+        return take_in(work, self.product, key, object_version)
 
     def deliver(self, body: bytes, name: str = "july.csv") -> Delivery:
         return self.take_in(*self.put(body, name))
@@ -139,6 +142,20 @@ class Desk:
 @pytest.fixture(scope="session")
 def verdicts() -> dict[str, Verdict]:
     return {}
+
+
+@pytest.fixture
+def shop(aws: Any, tmp_path: Path) -> Desk:
+    """A desk for a small product whose rules may be changed; nothing it judged is remembered."""
+    parts.write(tmp_path)
+    return Desk(aws.bucket(), root=tmp_path, product="parts", verdicts=Forgetful())
+
+
+class Forgetful(dict[str, Verdict]):
+    """Verdicts that are never found again."""
+
+    def __contains__(self, key: object) -> bool:
+        return False
 
 
 @pytest.fixture
