@@ -126,6 +126,10 @@ def choose_target(record: ControlRecord, known: dict[str, Contender], to: str | 
     target = known.get(to or "")
     if target is None:
         return Refused("never_served", f"Model {to} never served {record.product}. {_choices(known)}")
+    if to == champion.model_version and champion.experiment:
+        found = f"Model {to} is the champion, and the experiment {champion.experiment} has its requests."
+        end = f"Give them back to it with `tropism experiment stop {record.product} --reason ...`."
+        return Refused("experiment_under_way", f"{found} {end}")
     return target
 
 

@@ -147,6 +147,17 @@ def test_a_rollback_ends_it_and_another_one_may_start(lab: Lab) -> None:
     assert experiment.look(work(lab.house)).state == "running"
 
 
+def test_a_rollback_to_the_champion_itself_is_refused_and_names_what_ends_the_experiment(lab: Lab) -> None:
+    lab.start(lab.wanted())
+    alias, before = lab.alias, lab.entries()
+    champion = lab.record.champion
+    assert champion is not None
+    with pytest.raises(ReleaseError, match=f"tropism experiment stop {lab.house.product}"):
+        rollback.carry_out(work(lab.house), Wish("to-itself", "enough"), champion.model_version)
+    assert (lab.alias, lab.entries(), lab.record.release) == (alias, before, None)
+    assert experiment.look(work(lab.house)).state == "running"
+
+
 def killing(house: House, at: int) -> tuple[Work, list[str]]:
     """Return work whose `at`-th step is carried out, after which the process dies."""
     made: list[str] = []

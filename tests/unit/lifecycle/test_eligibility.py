@@ -122,6 +122,19 @@ def test_going_back_to_nothing_or_to_what_never_served_names_the_choices() -> No
     assert empty_handed.code == "no_champion"
 
 
+def test_going_back_to_the_champion_of_an_experiment_names_the_command_that_ends_it() -> None:
+    record, decisions = history("1", "2")
+    assert record.champion is not None
+    trying = record.model_copy(update={"champion": record.champion.model_copy(update={"experiment": "autumn"})})
+    known = served(decisions)
+    assert choose_target(trying, known, "2") == Refused(
+        "experiment_under_way",
+        "Model 2 is the champion, and the experiment autumn has its requests. "
+        "Give them back to it with `tropism experiment stop flights --reason ...`.",
+    )
+    assert (choose_target(trying, known, "1"), choose_target(record, known, "2")) == (known["1"], known["2"])
+
+
 def test_what_served_before_a_model_is_what_its_promotion_replaced() -> None:
     _, decisions = history("1", "2", "4")
     assert [served_before(decisions, version) for version in ("1", "2", "4", "9")] == [None, "1", "2", None]
