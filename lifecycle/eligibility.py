@@ -119,11 +119,10 @@ def choose_target(record: ControlRecord, known: dict[str, Contender], to: str | 
         return Refused("no_champion", f"Product {record.product} serves no model, so there is nothing to go back from.")
     if to is None and record.rollout is not None:
         return champion
-    if to is None and record.previous is None:
-        return Refused("no_previous", f"Nothing served before model {champion.model_version}. {_choices(known)}")
-    if to is None and record.previous is not None:
-        return record.previous
-    target = known.get(to or "")
+    if to is None:
+        found = f"Nothing served before model {champion.model_version}. {_choices(known)}"
+        return record.previous or Refused("no_previous", found)
+    target = known.get(to)
     if target is None:
         return Refused("never_served", f"Model {to} never served {record.product}. {_choices(known)}")
     if to == champion.model_version and champion.experiment:
