@@ -105,11 +105,6 @@ def _read_and_judge(work: Work, landed: LandedObject) -> Outcome:
     return Outcome("quarantined", content.batch_id, verdict.counts, verdict.reasons, verdict.notes)
 
 
-def _accepted(manifest: BatchManifest, landed: LandedObject) -> Outcome:
-    """Return the outcome of content that is validated: by this delivery, perhaps before it died, or by another."""
-    if manifest.delivery_id == landed.delivery_id:
-        return Outcome("validated", manifest.batch_id, manifest.rows, manifest.reasons, manifest.notes)
-    found = f"the same bytes as batch {shown(manifest.batch_id)}, delivered as {manifest.key!r}"
 def _judged_again(work: Work, order: Order, known: BatchManifest) -> Outcome:
     """Publish what a requeued batch holds by today's rules; one that would be refused stays as it was validated."""
     if order.verdict.kept is not None:
@@ -119,6 +114,11 @@ def _judged_again(work: Work, order: Order, known: BatchManifest) -> Outcome:
     return replace(outcome, reasons=(*outcome.reasons, *refused)) if refused else outcome
 
 
+def _accepted(manifest: BatchManifest, landed: LandedObject) -> Outcome:
+    """Return the outcome of content that is validated: by this delivery, perhaps before it died, or by another."""
+    if manifest.delivery_id == landed.delivery_id:
+        return Outcome("validated", manifest.batch_id, manifest.rows, manifest.reasons, manifest.notes)
+    found = f"the same bytes as batch {shown(manifest.batch_id)}, delivered as {manifest.key!r}"
     reason = Reason(Code.DUPLICATE_BATCH, None, found, "bytes not seen before")
     rows = RowCounts(manifest.rows.received, 0, 0, duplicates=manifest.rows.received)
     return Outcome("duplicate", manifest.batch_id, rows, (reason,))
