@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 
 from cli import (
+    automations,
     batches,
     cloud,
     demo,
@@ -67,6 +68,7 @@ COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
 # Commands under one word: the word, what it is about, and its commands.
 GROUPS: tuple[tuple[str, str, tuple[tuple[str, Callable[..., None]], ...]], ...] = (
     ("experiment", experiment.HELP, experiment.COMMANDS),
+    ("automations", automations.HELP, automations.COMMANDS),
 )
 
 app = typer.Typer(

@@ -16,6 +16,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 import typer
 
 from cli import (
+    automations,
     batches,
     cloud,
     demo,
@@ -71,6 +72,7 @@ SHAPES: Mapping[str, tuple[tuple[str, object], ...]] = {
     "experiment start": (("`experiment start --json`", experiment.Moved),),
     "experiment status": (("`experiment status --json`", experiment.ExperimentStatus),),
     "experiment stop": (("`experiment stop --json`", experiment.Moved),),
+    "automations test": (("`automations test --json`", automations.Trial),),
     "doctor": (("`doctor --json`", list[findings.Finding]),),
 }
 

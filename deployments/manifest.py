@@ -112,6 +112,11 @@ class Manifest(BaseModel):
     definitions: Any = None
     deployments: Annotated[tuple[Deployment, ...], Field(min_length=1)]
 
+    @property
+    def triggers_enabled(self) -> bool:
+        """Say whether triggers are on: the automations beside them go with them."""
+        return all(trigger.enabled for deployment in self.deployments for trigger in deployment.triggers)
+
 
 def load(path: Path, environ: Mapping[str, str]) -> Manifest:
     """Read the manifest with its variables filled in. Raises UsageError with one sentence per fault."""

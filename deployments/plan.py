@@ -72,7 +72,7 @@ def plan(
 ) -> Plan:
     """Compare the repository with the server. Raises UsageError when `prefect.yaml`, the `source`, has faults."""
     manifest = _checked(source, environ)
-    with _client(settings) as client:
+    with client_of(settings) as client:
         return _compare(client, manifest, at or places.read(settings))
 
 
@@ -89,7 +89,7 @@ def apply(
     UsageError when `prefect.yaml` has faults and ServiceError when the server is still different afterwards.
     """
     manifest, at = _checked(source, environ), at or places.read(settings)
-    with _client(settings) as client:
+    with client_of(settings) as client:
         before = _compare(client, manifest, at)
         if before:
             pools.ensure_pools(client, at.functions, at.tasks)
@@ -97,7 +97,7 @@ def apply(
                 deploy_all(settings, source, filled(os.environ if environ is None else environ))
             _prune(client, manifest)
             server = state.read(client)
-            automations.sync(client, automations.wanted(server.by_name(), enabled=_enabled(manifest)))
+            automations.sync(client, automations.wanted(server.by_name(), enabled=manifest.triggers_enabled))
             after = _compare(client, manifest, at)
             if after:
                 raise ServiceError(
@@ -118,10 +118,11 @@ def _checked(source: Path, environ: Mapping[str, str] | None) -> Manifest:
     return manifest
 
 
-def _client(settings: Settings) -> SyncPrefectClient:
+def client_of(settings: Settings) -> SyncPrefectClient:
+    """Return a client of the configured server. Raises UsageError when none is configured."""
     if settings.prefect_api_url is None:
         raise UsageError(
-            "There is no Prefect server to compare with.",
+            "No Prefect server is configured.",
             detail="PREFECT_API_URL is not set.",
             resolution="Start one with `tropism up`, or set PREFECT_API_URL to its API.",
         )
@@ -181,7 +182,7 @@ def _of_automations(client: SyncPrefectClient, manifest: Manifest, server: state
     if "sweep" not in names:
         yield Difference("automation", automations.WATCH, "", "nothing", "an automation")
         return
-    for change in automations.differences(client, automations.wanted(names, enabled=_enabled(manifest))):
+    for change in automations.differences(client, automations.wanted(names, enabled=manifest.triggers_enabled)):
         if change.change is not automations.Change.UNCHANGED:
             expected = "nothing" if change.wanted is None else "the one in deployments/automations.py"
             found = "nothing" if change.found is None else "another one"
@@ -216,8 +217,3 @@ def _prune(client: SyncPrefectClient, manifest: Manifest) -> None:
     for trigger in server.triggers:
         if trigger.id not in kept:
             client.delete_automation(trigger.id)
-
-
-def _enabled(manifest: Manifest) -> bool:
-    """Say whether triggers are on: the watch goes with them."""
-    return all(trigger.enabled for deployment in manifest.deployments for trigger in deployment.triggers)

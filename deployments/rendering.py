@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 from prefect.events.schemas.automations import EventTrigger as ClientTrigger
-from prefect.server.events.actions import ActionFailed, RunDeployment
+from prefect.server.events.actions import ActionFailed, RunDeployment, SendNotification
 from prefect.server.events.schemas.automations import Automation, EventTrigger, Firing, TriggeredAction, TriggerState
 from prefect.server.events.schemas.events import ReceivedEvent
+from prefect.server.utilities.user_templates import matching_types_in_templates, maybe_template
 from prefect.utilities.schema_tools.hydration import HydrationError
 from pydantic import ValidationError
 
@@ -26,6 +27,17 @@ from deployments.samples import events
 
 _AT = datetime(2013, 2, 1, tzinfo=UTC)
 _PAYLOAD_FIELD = re.compile(r"event\.payload\.(\w+)")
+# What Prefect's templates may name beside the event; the server reads it from its own database.
+_ASKED = {
+    "deployment",
+    "flow",
+    "flow_run",
+    "task_run",
+    "work_pool",
+    "work_queue",
+    "concurrency_limit",
+    "variables",
+}
 _SOME_ID = "5b3a5d42-7c1e-4b44-8e52-9e3b5a1d7a10"
 
 
@@ -50,19 +62,46 @@ def render(trigger: EventTrigger, parameters: Mapping[str, Any], event: Received
         action = RunDeployment(source="selected", deployment_id=UUID(_SOME_ID), parameters=dict(parameters))
     except ValidationError as error:
         raise RenderingError("; ".join(fault["msg"] for fault in error.errors())) from error
-    firing = Firing(trigger=trigger, trigger_states={TriggerState.Triggered}, triggered=_AT, triggering_event=event)
+    automation = Automation(id=uuid4(), name="linted", trigger=trigger, actions=[action])
+    return rendered(automation, trigger, action, event)
+
+
+def rendered(
+    automation: Automation, trigger: EventTrigger, action: RunDeployment | SendNotification, event: ReceivedEvent
+) -> dict[str, Any]:
+    """Return what the server would make of an action's templates: parameters, or a notification's subject and body.
+
+    Raises RenderingError with the server's reason, also when a template asks the server for more than the event.
+    """
+    asked = matching_types_in_templates([text for text in _texts(action.model_dump()) if maybe_template(text)], _ASKED)
+    if asked:
+        raise RenderingError(f"a template asks the server for {', '.join(sorted(asked))}, which an event does not hold")
     triggered = TriggeredAction(
-        automation=Automation(id=uuid4(), name="linted", trigger=trigger, actions=[action]),
-        firing=firing,
+        automation=automation,
+        firing=Firing(trigger=trigger, trigger_states={TriggerState.Triggered}, triggered=_AT, triggering_event=event),
         triggered=_AT,
         triggering_labels={},
         triggering_event=event,
         action=action,
     )
     try:
-        return asyncio.run(action.render_parameters(triggered))
+        if isinstance(action, RunDeployment):
+            return asyncio.run(action.render_parameters(triggered))
+        return dict(zip(("subject", "body"), asyncio.run(action.render(triggered)), strict=True))
     except (ActionFailed, HydrationError, TypeError) as error:
         raise RenderingError(f"{type(error).__name__} {error}".strip()) from error
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Yield every text inside a value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
 
 
 def misspelt(parameters: Mapping[str, Any]) -> tuple[str, ...]:
