@@ -29,7 +29,7 @@ from tasks.evaluation import Judged, find_leaks, judge, load_champion
 from tasks.events import send
 from tasks.features import ProductFiles, fit_features, judge_features, read_product
 from tasks.lineage import code_version
-from tasks.reports import scorecard_page, show_scorecard
+from tasks.scorecards import scorecard_page, show_scorecard
 from tasks.snapshot import Frame, read_frame, take_snapshot
 from tasks.step import Step, as_task, note
 from tasks.tracking import Run, open_run

@@ -25,7 +25,7 @@ from tasks.evaluation import Champion, Judged
 from tasks.features import ProductFiles
 from tasks.lineage import Code
 from tasks.registry import BUNDLE_FOLDER, DECISION, DIGEST, SNAPSHOT, TRAIN_KEY, VERDICT
-from tasks.reports import write_plots
+from tasks.scorecards import write_plots
 from tasks.snapshot import Frame
 from tasks.tracking import Record, Run, finish_run, log_record, log_snapshot, read_tag, upload, write_mlmodel
 from tasks.training import Data, Fitted, gains
