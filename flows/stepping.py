@@ -23,7 +23,7 @@ from lifecycle.ledger import Scalar
 from lifecycle.release_plan import ReleasePlan
 from lifecycle.rollout import Progress, advance
 from lifecycle.stepping import Ending, Judged, begin, done, hold, settle_step, step, waits_for_approval
-from tasks import alarms, control, endpoint, traffic
+from tasks import control, endpoint, traffic
 from tasks.control import Held
 from tasks.step import directly, note
 
@@ -70,6 +70,7 @@ def _tick(work: Work, held: Held, found: Under) -> Released:
     if waits_for_approval(rollout):
         return telling.stands(work, found, "waiting", telling.listed(rollout.reasons))
     if not rollout.settled:
+        watching.watch(work, found)
         return _carry_out(work, held, found)
     if not rollout.windows:
         return _open(work, held, found)
@@ -87,8 +88,7 @@ def _open(work: Work, held: Held, found: Under) -> Released:
     thin = watching.thin_traffic(work, plan) if plan.without_traffic == "release" else None
     if thin is not None:
         return _at_once(work, held, found.challenger, thin)
-    version = str(found.challenger.function_version)
-    work.step("watch version", alarms.ensure, work.settings, work.product, version, plan)
+    watching.watch(work, found)
     judged = Judged(found.rollout.evidence, found.rollout.counted_until)
     return _go_to(work, held, found, Progress(since=work.clock()), judged)
 

@@ -18,7 +18,7 @@ from lifecycle.freezing import stopped
 from lifecycle.release_plan import ReleasePlan
 from lifecycle.stepping import Judged, with_replayed
 from lifecycle.thin_traffic import enough, look_back, too_thin
-from tasks import endpoint, evidence, replay
+from tasks import alarms, endpoint, evidence, replay
 from tasks.step import note
 from tasks.traffic import Split, split_of
 
@@ -55,9 +55,15 @@ def under(record: ControlRecord) -> Under | None:
     return Under(record.rollout, record.challenger, record.champion, record.weight, stopped(record))
 
 
+def watch(work: Work, found: Under) -> None:
+    """Make sure that the challenger's version has its alarms: one may have been deleted, or never made."""
+    version, plan = str(found.challenger.function_version), found.rollout.plan
+    work.step("watch version", alarms.ensure, work.settings, work.product, version, plan)
+
+
 def look(work: Work, found: Under) -> Look:
     """Count what was answered since the last look, and see where the alias points."""
-    doubts = (found.frozen,) if found.frozen else ()
+    doubts = (*((found.frozen,) if found.frozen else ()), *_unwatched(work, found))
     judged = Judged(found.rollout.evidence, found.rollout.counted_until)
     try:
         counted = work.step(
@@ -124,3 +130,13 @@ def thin_traffic(work: Work, plan: ReleasePlan) -> Reason | None:
         note("traffic.unknown", level=logging.WARNING, product=work.product, error=str(error))
         return None
     return too_thin(plan, recent)
+
+
+def _unwatched(work: Work, found: Under) -> tuple[Reason, ...]:
+    """Watch the challenger's version; say when that cannot be done. What was answered is judged all the same."""
+    try:
+        watch(work, found)
+    except TropismError as error:
+        note("version.unwatched", level=logging.WARNING, product=work.product, error=str(error))
+        return (Reason(Finding.UNWATCHED, None, error.summary, "alarms that the guard hears"),)
+    return ()

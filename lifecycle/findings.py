@@ -30,6 +30,7 @@ class Finding(StrEnum):
     BAKING = "BAKING"
     METRIC_MISSING = "METRIC_MISSING"
     METRIC_CONTRADICTS = "METRIC_CONTRADICTS"
+    UNWATCHED = "UNWATCHED"  # the alarms of its version cannot be made sure of
     WEIGHT_DIFFERS = "WEIGHT_DIFFERS"  # the evidence is of another weight than the plan's
     TOO_FEW_REQUESTS = "TOO_FEW_REQUESTS"
     TOO_FEW_SCORES = "TOO_FEW_SCORES"

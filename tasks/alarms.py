@@ -8,7 +8,7 @@ model never meets them, while the controller's own tests compare the two models.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -34,34 +34,19 @@ def ensure(settings: Settings, product: str, function_version: str, plan: Releas
     the plan tolerates at full weight with nobody to compare with. Latency: more than `plan.ceilings.slow` of them
     take longer than `plan.slow_after`, asked only when so many came that CloudWatch itself trusts the percentile.
 
-    A second call changes nothing, and brings back an alarm that was lost. Alarms of other versions, left by a release
-    that died, are deleted. Raises ServiceError when nobody would hear them.
+    A second call changes nothing, and brings back an alarm that was lost, switched off or changed. Alarms of other
+    versions, left by a release that died, are deleted. Raises ServiceError when nobody would hear them.
     """
     function = settings.predict_function(product)
-    topic, names = _topic(settings, function), _names(function, function_version)
-    cloudwatch().put_metric_alarm(
-        AlarmName=names[0],
-        AlarmDescription=f"Version {function_version} of {function} fails too often.",
-        Metrics=list(_share_of_errors(function, function_version)),
-        Threshold=plan.ceilings.errors,
-        ComparisonOperator="GreaterThanOrEqualToThreshold",
-        **_common(topic),
-    )
-    cloudwatch().put_metric_alarm(
-        AlarmName=names[1],
-        AlarmDescription=f"Version {function_version} of {function} answers too slowly.",
-        Namespace="AWS/Lambda",
-        MetricName="Duration",
-        Dimensions=_dimensions(function, function_version),
-        ExtendedStatistic=f"p{100 * (1 - plan.ceilings.slow):.4g}",
-        EvaluateLowSampleCountPercentile="ignore",
-        Period=_seconds(_PERIOD),
-        Threshold=plan.slow_after / timedelta(milliseconds=1),
-        ComparisonOperator="GreaterThanThreshold",
-        **_common(topic),
-    )
-    _delete(name for name in _standing(function) if name not in names)
-    return names
+    wanted = {
+        alarm["AlarmName"]: alarm for alarm in _wanted(function, function_version, plan, _topic(settings, function))
+    }
+    standing = dict(_standing(function))
+    for name, alarm in wanted.items():
+        if not _is_as(alarm, standing.get(name, {})):
+            cloudwatch().put_metric_alarm(**alarm)
+    _delete(name for name in standing if name not in wanted)
+    return _names(function, function_version)
 
 
 def delete(settings: Settings, product: str, function_version: str) -> None:
@@ -108,8 +93,41 @@ def _topic(settings: Settings, function: str) -> str:
     return topic
 
 
-def _common(topic: str) -> dict[str, Any]:
-    return {"EvaluationPeriods": 1, "TreatMissingData": "notBreaching", "AlarmActions": [topic]}
+def _wanted(function: str, version: str, plan: ReleasePlan, topic: str) -> Iterator[dict[str, Any]]:
+    """Yield both alarms as CloudWatch takes them, and tells them again."""
+    errors, latency = _names(function, version)
+    common = {
+        "ActionsEnabled": True,
+        "AlarmActions": [topic],
+        "EvaluationPeriods": 1,
+        "TreatMissingData": "notBreaching",
+    }
+    yield {
+        **common,
+        "AlarmName": errors,
+        "AlarmDescription": f"Version {version} of {function} fails too often.",
+        "Metrics": list(_share_of_errors(function, version)),
+        "Threshold": plan.ceilings.errors,
+        "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+    }
+    yield {
+        **common,
+        "AlarmName": latency,
+        "AlarmDescription": f"Version {version} of {function} answers too slowly.",
+        "Namespace": "AWS/Lambda",
+        "MetricName": "Duration",
+        "Dimensions": _dimensions(function, version),
+        "ExtendedStatistic": f"p{100 * (1 - plan.ceilings.slow):.4g}",
+        "EvaluateLowSampleCountPercentile": "ignore",
+        "Period": _seconds(_PERIOD),
+        "Threshold": plan.slow_after / timedelta(milliseconds=1),
+        "ComparisonOperator": "GreaterThanThreshold",
+    }
+
+
+def _is_as(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
+    """Say whether an alarm is as it has to be; written without need, one that fires might be quiet for a while."""
+    return all(found.get(name) == value for name, value in wanted.items())
 
 
 def _share_of_errors(function: str, version: str) -> Iterator[dict[str, Any]]:
@@ -127,11 +145,11 @@ def _dimensions(function: str, version: str) -> list[dict[str, str]]:
     return [{"Name": name, "Value": value} for name, value in named.items()]
 
 
-def _standing(function: str) -> Iterator[str]:
+def _standing(function: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield the alarms there are of any version; another product's function may begin with the same letters."""
     ours = re.compile(re.escape(function) + r"-v[1-9][0-9]*-(errors|latency)")
     for page in cloudwatch().get_paginator("describe_alarms").paginate(AlarmNamePrefix=f"{function}-v"):
-        yield from (alarm["AlarmName"] for alarm in page["MetricAlarms"] if ours.fullmatch(alarm["AlarmName"]))
+        yield from ((alarm["AlarmName"], alarm) for alarm in page["MetricAlarms"] if ours.fullmatch(alarm["AlarmName"]))
 
 
 def _delete(names: Iterator[str] | tuple[str, ...]) -> None:

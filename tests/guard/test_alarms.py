@@ -45,6 +45,39 @@ def test_making_them_again_changes_nothing_and_deleting_them_twice_is_harmless(h
     assert known(house) == {}
 
 
+def test_an_alarm_that_was_deleted_switched_off_or_changed_is_as_it_was_after_the_next_call(house: House) -> None:
+    errors, latency = alarms.ensure(house.settings, house.product, "2", PLAN)
+    before, there = known(house), house.clients("cloudwatch")
+    for harm in (
+        lambda: there.delete_alarms(AlarmNames=[errors]),
+        lambda: there.disable_alarm_actions(AlarmNames=[latency]),
+        lambda: alarms.ensure(house.settings, house.product, "2", ReleasePlan()),
+    ):
+        harm()
+        assert shape(known(house)) != shape(before)
+        alarms.ensure(house.settings, house.product, "2", PLAN)
+        assert shape(known(house)) == shape(before)
+    alarms.delete(house.settings, house.product, "2")
+
+
+def shape(found: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Leave out how an alarm does and when it was written."""
+    return {
+        name: {key: value for key, value in alarm.items() if not key.startswith("State") and "Timestamp" not in key}
+        for name, alarm in found.items()
+    }
+
+
+def test_an_alarm_that_fires_goes_on_firing_when_it_is_made_sure_of(house: House) -> None:
+    errors, _ = alarms.ensure(house.settings, house.product, "2", PLAN)
+    written = known(house)[errors]["AlarmConfigurationUpdatedTimestamp"]
+    house.clients("cloudwatch").set_alarm_state(AlarmName=errors, StateValue="ALARM", StateReason="a test")
+    alarms.ensure(house.settings, house.product, "2", PLAN)
+    assert known(house)[errors]["AlarmConfigurationUpdatedTimestamp"] == written
+    assert alarms.firing(house.settings, house.product, "2") == (errors,)
+    alarms.delete(house.settings, house.product, "2")
+
+
 def test_alarms_that_a_dead_release_left_go_and_another_products_stay(house: House) -> None:
     alarms.ensure(house.settings, house.product, "2", PLAN)
     stranger = f"{house.function}-v2-v9-errors"  # of a product called "flights-v2"

@@ -1,7 +1,7 @@
 """Releases in steps, on real functions, a real registry and real conditional writes; what was counted is scripted."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -164,6 +164,41 @@ def test_harm_at_full_weight_gives_everything_back_to_the_champion(stage: Stage)
     stage.script.evidence = lambda rollout: healthy(rollout, slow=200)
     assert stage.later(version).state == "rolled_back"
     assert stage.alias == (old.function_version, {})
+
+
+def test_its_version_is_watched_again_at_every_look_also_one_that_goes_on_with_a_step(stage: Stage) -> None:
+    version = stage.challenger()
+    stage.script.before = cut_off_at("set weights")
+    with pytest.raises(ServiceError):
+        stage.look(version)
+    new = str(stage.record.challenger and stage.record.challenger.function_version)
+    stage.script.before = lambda _: None
+    for expected in ("advanced", "held", "advanced"):
+        stage.script.watched.clear()  # somebody deleted the alarms
+        stage.script.later(1)
+        assert (stage.look(version).state, stage.script.watched) == (expected, [new])
+
+
+def test_a_version_that_cannot_be_watched_goes_no_further_and_harm_takes_it_back_all_the_same(stage: Stage) -> None:
+    old, version = stage.champion, stage.challenger()
+    stage.look(version)
+    stage.script.before = cut_off_at("watch version")
+    assert stage.later(version).state == "held"
+    assert [reason.code for reason in stage.rollout.reasons] == ["UNWATCHED"]
+    assert stage.alias == (old.function_version, {stage.record.challenger.function_version: 0.5})
+    stage.script.evidence = failing
+    assert stage.later(version).state == "rolled_back"
+    assert stage.alias == (old.function_version, {})
+
+
+def cut_off_at(name: str) -> Callable[[str], None]:
+    """Return what fails before one step as a service does."""
+
+    def fail(step: str) -> None:
+        if step == name:
+            raise ServiceError(f"There is no answer to {name}.")
+
+    return fail
 
 
 def test_without_traffic_it_holds_replays_once_and_says_so_once(stage: Stage) -> None:
