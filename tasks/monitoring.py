@@ -105,7 +105,7 @@ def look_at(place: Place, champion: Contender, model: Model, *, fresh: bool, rem
     `fresh`: labels came since the last look, so that what was final stays and everything else is joined again.
     `remember`: keep the look and take it into what is remembered; a person's own window is looked at and forgotten.
     """
-    name, start = place.product.name, _start(model)
+    name, start = place.product.name, start_of(model)
     wide, recent = (
         gather(_parts(place), start, span, place.policy, place.now)
         for span in (place.policy.window, place.policy.recent)
@@ -201,7 +201,7 @@ def _final(place: Place, champion: Contender, model: Model, found: Examination) 
     if told is None or told.state != "final" or model.reference is None:
         return None
     parts = (one for one in _parts(place) if told.since <= one.hour < told.until + LATE)
-    then = between(parts, _start(model), told.since, told.until)
+    then = between(parts, start_of(model), told.since, told.until)
     guess = estimate(told.metric, model.reference, then, (), place.policy.outcomes.seed).value
     final = Final(
         model_version=champion.model_version,
@@ -236,7 +236,8 @@ def _parts(place: Place) -> Iterator[LogPart]:
     return place.parts.newest_first(place.now - place.policy.reach - LATE, place.now)
 
 
-def _start(model: Model) -> Sketch:
+def start_of(model: Model) -> Sketch:
+    """Return the sketch of nothing, over the bins of a model's profile; without a profile it has none."""
     if model.reference is None:
         return empty(model.bundle.digest, {}, {}, Numbers(edges=(), counts=(0,), missing=0))
     reference = model.reference
