@@ -55,11 +55,12 @@ def labels(
         raise UsageError(f"There is no file {missing[0]}.")
     from datetime import UTC, datetime, timedelta
 
+    from lifecycle.keys import labels_prefix
     from tasks import labels as book
     from tasks.clients import s3
 
     declared = here.product(product)
-    keys = {f"{book.labels_prefix(product)}{file.name}": str(file) for file in files}
+    keys = {f"{labels_prefix(product)}{file.name}": str(file) for file in files}
     if len(keys) < len(files):
         raise UsageError("Two files have the same name.", resolution="Give them one after the other.")
     for key, name in keys.items():

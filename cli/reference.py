@@ -24,7 +24,9 @@ from cli import (
     findings,
     history,
     initialised,
+    labels,
     models,
+    monitor,
     orders,
     predict,
     requeue,
@@ -56,6 +58,8 @@ SHAPES: Mapping[str, tuple[tuple[str, object], ...]] = {
     "simulate": (("`simulate --json`", simulate.Simulated),),
     "batches": (("`batches --json`", list[batches.Batch]),),
     "requeue": (("`requeue --json`", list[requeue.Requeued]),),
+    "labels": (("`labels --json`", list[labels.ToldLabels]),),
+    "monitor": (("`monitor --json`", monitor.Watched),),
     "models": (
         ("`models --json`", list[models.Model]),
         ("`models --published --json`", list[models.Published]),

@@ -101,7 +101,7 @@ def _watched() -> tuple[Event, ...]:
             named=("carrier",),
         ),
         LabelsLanded(
-            product="flights", key="labels/flights/a b.csv", object_version="v1", told=9, refused=1, fault=None
+            product="flights", bucket="lake", key="labels/flights/a b.csv", object_version="v1", etag="e1", size=10
         ),
     )
 

@@ -23,6 +23,11 @@ def variables() -> tuple[Variable, ...]:
     """Return every variable that the manifest may name."""
     return (
         Variable(
+            "TROPISM_MONITOR_CRON",
+            "7 * * * *",
+            "When every product is looked at. Looks are made of whole hours of the log, shortly after each.",
+        ),
+        Variable(
             "TROPISM_SCHEDULES_ENABLED",
             "true",
             "`false` stops the schedules. Set it before a deploy: one changed by hand is set back.",

@@ -17,12 +17,11 @@ from lifecycle import spec
 from lifecycle.causes import Cause, of_cause, pressing_cause
 from lifecycle.episodes import Watch
 from lifecycle.errors import ReleaseError, ServiceError, TropismError
-from lifecycle.events import LabelsLanded, MetricBreached
+from lifecycle.events import MetricBreached
 from lifecycle.looks import Look
 from lifecycle.settings import Settings
 from tasks import events, labels, monitoring, summaries
 from tasks.clients import settings
-from tasks.labels import Taken
 from tasks.monitoring import Place
 from tasks.predictions import LATE
 from tasks.step import Step, as_task, note
@@ -62,8 +61,6 @@ def look(step: Step, where: Settings, name: str, now: datetime, window: timedelt
     place = monitoring.place_of(where, product if window is None else monitoring.over(product, window), now)
     champion, model = step("open champion", monitoring.champion_of, place)
     came = step("read label files", labels.take, where.bucket, place.product, now, place.policy.reach)
-    for one in came:
-        step("announce labels", events.send, _landed(name, one))
     since = _since(place)
     fresh = bool(came) or step("look for read labels", labels.came_since, where.bucket, name, since, now)
     step("sum up the log", summaries.summarise, where.bucket, name, place.models, since, now)
@@ -107,14 +104,3 @@ def _since(place: Place) -> datetime:
     known = monitoring.read_watch(place.bucket, place.product.name).looked_at
     farthest = place.now - place.policy.reach - LATE
     return farthest if known is None else max(farthest, known - LATE - timedelta(hours=1))
-
-
-def _landed(product: str, taken: Taken) -> LabelsLanded:
-    return LabelsLanded(
-        product=product,
-        key=taken.key,
-        object_version=taken.object_version,
-        told=taken.told,
-        refused=taken.rows - taken.told,
-        fault=taken.fault,
-    )

@@ -19,7 +19,7 @@ from lifecycle.envelope import (
     batch_resource,
     delivery_id,
 )
-from lifecycle.keys import is_marker, product_of
+from lifecycle.keys import is_marker, labelled_product, product_of
 from lifecycle.messages import Ended, Guarded, Ignored, ObjectCreated, Refused, read
 from lifecycle.model_events import (
     ModelChallenged,
@@ -178,9 +178,9 @@ class LifecycleDiverged(Event):
 
 @dataclass(frozen=True)
 class Landed:
-    """The message says that a delivery has landed."""
+    """The message says that a delivery, or a file of labels, has landed."""
 
-    event: BatchLanded
+    event: BatchLanded | LabelsLanded
 
 
 @dataclass(frozen=True)
@@ -210,14 +210,15 @@ def from_aws(message: str) -> Landed | Lost | Fired | Ignored | Refused:
         return Fired(_alarm(found))
     if not isinstance(found, ObjectCreated):
         return found
-    product = product_of(found.key)
-    if product is None:
-        return Ignored(f"{found.key!r} is outside landing/<product>/.")
+    delivered, labelled = product_of(found.key), labelled_product(found.key)
+    if delivered is None and labelled is None:
+        return Ignored(f"{found.key!r} is outside landing/<product>/ and labels/<product>/.")
     if is_marker(found.key):
         return Ignored(f"{found.key!r} is a marker or an unfinished file.")
+    kind = BatchLanded if delivered else LabelsLanded
     return Landed(
-        BatchLanded(
-            product=product,
+        kind(
+            product=delivered or labelled,
             bucket=found.bucket,
             key=found.key,
             object_version=found.object_version,

@@ -22,10 +22,17 @@ def landing_prefix(product: str) -> str:
 
 def product_of(key: str) -> str | None:
     """Return the product a landing key belongs to, or None when the key is not in a product's landing zone."""
-    zone, _, rest = key.partition("/")
-    product, _, name = rest.partition("/")
-    is_product = zone == "landing" and re.fullmatch(PRODUCT_NAME, product) is not None
-    return product if is_product and name else None
+    return _below("landing", key)
+
+
+def labels_prefix(product: str) -> str:
+    """Return the prefix label files are written under."""
+    return f"labels/{product}/"
+
+
+def labelled_product(key: str) -> str | None:
+    """Return the product a label file belongs to, or None when the key is none of a label file."""
+    return _below("labels", key)
 
 
 def is_marker(key: str) -> bool:
@@ -42,3 +49,10 @@ def batch_prefix(zone: Zone, product: str, batch_id: str) -> str:
 def delivery_key(product: str, delivery_id: str) -> str:
     """Return the key of the record of one delivery."""
     return f"control/{product}/deliveries/{delivery_id}.json"
+
+
+def _below(zone: str, key: str) -> str | None:
+    first, _, rest = key.partition("/")
+    product, _, name = rest.partition("/")
+    is_product = first == zone and re.fullmatch(PRODUCT_NAME, product) is not None
+    return product if is_product and name else None

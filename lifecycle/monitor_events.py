@@ -31,12 +31,12 @@ class MetricBreached(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class LabelsLanded(Event):
-    """A label file was read; `refused` rows said nothing. `fault`: why the whole file does not."""
+    """A file of labels was written below `labels/`. Wakes `monitor`, which reads it."""
 
     name = EventName.LABELS_LANDED
-    identified_by = ("key", "object_version")
+    identified_by = ("bucket", "key", "object_version", "etag")
+    bucket: str
     key: str
-    object_version: str
-    told: int
-    refused: int
-    fault: str | None
+    object_version: str | None
+    etag: str
+    size: int

@@ -21,7 +21,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 from lifecycle.batch import Reason
 from lifecycle.envelope import delivery_id
 from lifecycle.errors import BatchError, TropismError
-from lifecycle.keys import is_marker
+from lifecycle.keys import is_marker, labels_prefix
 from lifecycle.label_book import Book, Told, combine, settle
 from lifecycle.label_rows import read_rows
 from lifecycle.spec import Product
@@ -42,11 +42,6 @@ class Taken(BaseModel):
     told: int
     reasons: tuple[Reason, ...] = ()
     fault: str | None = None
-
-
-def labels_prefix(product: str) -> str:
-    """Return the prefix label files are written under."""
-    return f"labels/{product}/"
 
 
 def take(bucket: str, product: Product, now: datetime, reach: timedelta) -> tuple[Taken, ...]:

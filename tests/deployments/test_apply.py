@@ -10,7 +10,16 @@ import pytest
 
 from deployments import plan as planning
 from deployments.automations import WATCH
-from lifecycle.events import BatchLanded, Event, ModelChallenged, RetrainRequested, RunLost
+from deployments.samples import events
+from lifecycle.events import (
+    BatchLanded,
+    Event,
+    LabelsLanded,
+    MetricBreached,
+    ModelChallenged,
+    RetrainRequested,
+    RunLost,
+)
 
 NASTY = 'landing/flights/a b+c%20d\'s {{ "x" }} <é ü>/2013-02.csv'
 
@@ -84,7 +93,7 @@ def test_a_deployment_that_is_renamed_leaves_no_automation_behind(
 
     client = prefect_server.client
     names = {found.name for found in client.read_deployments()}
-    assert names == {"ingest", "train", "give-traffic", "go-back", "score", "sweep"}
+    assert names == {"ingest", "train", "give-traffic", "go-back", "score", "monitor", "respond", "sweep"}
     triggers = [found.name for found in client.read_automations()]
     assert triggers.count("release-on-model-challenged") == 1
     known = {found.id for found in client.read_deployments()}
@@ -127,6 +136,18 @@ def test_the_schedule_makes_sweeps(prefect_server: Any) -> None:
             ModelChallenged(product="flights", version="12", bundle="d"),
             "release",
             {"product": "flights", "model_version": "12", "retry_of": None},
+        ),
+        (
+            LabelsLanded(
+                product="flights", bucket="lake", key="labels/flights/a.csv", object_version="v", etag="e", size=1
+            ),
+            "monitor",
+            {"product": "flights", "cause": "labels.landed", "retry_of": None},
+        ),
+        (
+            next(event for event in events() if isinstance(event, MetricBreached)),
+            "respond",
+            {"product": "flights", "cause": "metric.breached", "retry_of": None},
         ),
         (
             RunLost(product=None, flow_run_id=str(uuid.UUID(int=7)), cause="c", process="p"),

@@ -28,7 +28,8 @@ def outcome(message: object) -> dict[str, Any]:
     match from_aws(json.dumps(message)):
         case Landed(event):
             fields = ("product", "bucket", "key", "object_version", "etag", "size")
-            return {"landed": {"id": str(event.id), **{name: getattr(event, name) for name in fields}}}
+            kind = "landed" if isinstance(event, BatchLanded) else "labels"
+            return {kind: {"id": str(event.id), **{name: getattr(event, name) for name in fields}}}
         case Lost(event):
             return {
                 "lost": {"id": str(event.id)}

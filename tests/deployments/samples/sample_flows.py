@@ -24,6 +24,14 @@ def score(product: str, batch_id: str | None = None, key: str | None = None, ret
 
 
 @flow
+def monitor(product: str | None = None, cause: str = "schedule", retry_of: str | None = None) -> None: ...
+
+
+@flow
+def respond(product: str, cause: str = "metric.breached", retry_of: str | None = None) -> None: ...
+
+
+@flow
 def sweep(product: str | None = None, cause: str = "schedule") -> None: ...
 
 
