@@ -64,6 +64,14 @@ class Automation:
 
 
 @dataclass(frozen=True)
+class Block:
+    """A block by its `<type>/<name>`; it `tells` when a message can be sent through it."""
+
+    name: str
+    tells: bool
+
+
+@dataclass(frozen=True)
 class WorkPool:
     """A work pool, its type and the names of the workers that answered lately."""
 
@@ -134,6 +142,18 @@ class Orchestrator:
             for item in found
         )
         return tuple(sorted(made, key=lambda automation: automation.name))
+
+    def blocks(self) -> tuple[Block, ...]:
+        """Return the blocks people saved, by name; nothing secret is asked for."""
+        found = self._ask("POST", "/block_documents/filter", {"include_secrets": False, "limit": _PAGE})
+        made = (
+            Block(
+                f"{item['block_type']['slug']}/{item['name']}",
+                item["block_type"]["slug"] == "webhook" or "notify" in item["block_schema"]["capabilities"],
+            )
+            for item in found
+        )
+        return tuple(sorted(made, key=lambda block: block.name))
 
     def _online(self, pool: str) -> tuple[str, ...]:
         found = self._ask("POST", f"/work_pools/{pool}/workers/filter", {})

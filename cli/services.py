@@ -71,7 +71,7 @@ def _prefect(here: Here) -> list[Finding]:
         found = [missing("Prefect", f"the server is {server}, this is {client}", f"Run both at {client}.")]
     workers = {pool.name: pool.online for pool in prefect.pools()}
     found += [_pool(name, workers.get(name), local=here.local) for name in POOLS]
-    return [*found, _automations(prefect), _notifications(prefect)]
+    return [*found, _automations(prefect), *_notifications(here, prefect)]
 
 
 def _pool(name: str, workers: tuple[str, ...] | None, *, local: bool) -> Finding:
@@ -94,12 +94,43 @@ def _automations(prefect: Orchestrator) -> Finding:
     return ok("automations", f"{len(names)} enabled, none failed to act within a day")
 
 
-def _notifications(prefect: Orchestrator) -> Finding:
+def _notifications(here: Here, prefect: Orchestrator) -> list[Finding]:
+    """Say which products tell whom of a breach, and whether what they name can tell anybody."""
+    blocks = {block.name: block.tells for block in prefect.blocks()}
+    named = {name: _told(here, name) for name in here.products()}
+    faulty = [
+        f"{block} of {product} {'sends no messages' if block in blocks else 'is not among the blocks of Prefect'}"
+        for product, wanted in named.items()
+        for block in wanted
+        if not blocks.get(block)
+    ]
+    if faulty:
+        return [
+            missing(
+                "notifications",
+                "; ".join(faulty),
+                f"Save it at {prefect.ui}/blocks/catalog, or mend monitor.respond.notify in product.yaml.",
+            )
+        ]
+    telling = [f"{product} tells {', '.join(wanted)}" for product, wanted in named.items() if wanted]
     if any(automation.notifies for automation in prefect.automations()):
-        return ok("notifications", "an automation sends them")
-    return notice(
-        "notifications", "no automation tells anybody of a failure", f"Add one at {prefect.ui}/automations/create."
-    )
+        telling.append("an automation sends them")
+    silent = [product for product, wanted in named.items() if not wanted]
+    if telling and not silent:
+        return [ok("notifications", "; ".join(telling))]
+    none = "none configured, so none is sent" if not telling else f"none configured for {', '.join(silent)}"
+    how = "Name a block under monitor.respond.notify in product.yaml; docs/operate.md says how."
+    return [notice("notifications", "; ".join([*telling, none]), how)]
+
+
+def _told(here: Here, product: str) -> tuple[str, ...]:
+    """Return the blocks a product names; a file that cannot be read is a finding of its own."""
+    from lifecycle.errors import TropismError
+
+    try:
+        return here.product(product).monitor.respond.notify
+    except TropismError:
+        return ()
 
 
 def _mlflow(here: Here) -> Finding:

@@ -1,8 +1,11 @@
 """What doctor and up say where nothing, or only half of it, runs."""
 
+from typing import Any
+
 import pytest
 
-from tests.cli.conftest import Run, World
+from tests.cli.conftest import PRODUCT_YAML, Run, World
+from tests.orchestrator import Prefect
 
 
 @pytest.mark.usefixtures("root")
@@ -38,3 +41,35 @@ def test_down_where_nothing_is_is_done(run: Run) -> None:
     found = run("down")
     assert found.code == 0
     assert "Nothing ran: there is no local cloud in" in found.out
+
+
+def notifications(run: Run) -> dict[str, Any]:
+    return next(one for one in run("doctor", "--json").json if one["check"] == "notifications")
+
+
+def test_who_is_told_of_a_breach_is_said(
+    run: Run, world: World, prefect: Prefect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from prefect.blocks.notifications import CustomWebhookNotificationBlock  # noqa: PLC0415  # seconds, for one test
+    from prefect.blocks.system import Secret  # noqa: PLC0415
+
+    def name(blocks: str) -> None:
+        (world.root / "products" / "parcels" / "product.yaml").write_text(f"{PRODUCT_YAML}monitor: {blocks}\n")
+
+    monkeypatch.setenv("PREFECT_API_URL", prefect.url)
+    none = notifications(run)
+    assert (none["state"], none["found"]) == ("notice", "none configured, so none is sent")
+    assert "monitor.respond.notify" in none["resolution"]
+
+    name("{respond: {notify: [custom-webhook/doctor, secret/doctor]}}")
+    found = notifications(run)["found"]
+    assert "custom-webhook/doctor of parcels is not among the blocks of Prefect" in found
+
+    CustomWebhookNotificationBlock(name="ops", url="http://127.0.0.1:9/").save("doctor", overwrite=True)
+    Secret(value="x").save("doctor", overwrite=True)
+    wrong = notifications(run)
+    assert (wrong["state"], wrong["found"]) == ("missing", "secret/doctor of parcels sends no messages")
+
+    name("{respond: {notify: [custom-webhook/doctor]}}")
+    right = notifications(run)
+    assert (right["state"], right["found"]) == ("ok", "parcels tells custom-webhook/doctor")
