@@ -58,9 +58,10 @@ class Stage:
         deadline = time.monotonic() + TIMEOUT_SECONDS
         while (record := control.read(self.here.bucket, self.product).record).rollout or record.release:
             if time.monotonic() > deadline:
+                reasons = "; ".join(str(reason) for reason in record.rollout.reasons) if record.rollout else ""
                 raise ServiceError(
                     f"The release of {self.product} is still under way after {TIMEOUT_SECONDS:.0f} s.",
-                    detail=f"The challenger has {record.weight:.0%} of the requests.",
+                    detail=f"The challenger has {record.weight:.0%} of the requests. {reasons}".strip(),
                     resolution=f"Look with `tropism status {self.product}`.",
                 )
             time.sleep(follow.POLL_SECONDS)

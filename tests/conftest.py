@@ -46,8 +46,14 @@ class Aws:
 
 
 @pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Run one test more at a time than there are cores: half of a test's time, it waits for a server."""
+    return (os.cpu_count() or 1) + 1
+
+
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Keep together what shares expensive fixtures when tests run side by side: a folder, and all of the cloud's.
+    """Keep together what shares expensive fixtures when tests run side by side: a folder, and what asks the cloud.
 
     By path, since xdist's own groups never reach it: they change an attribute that pytest 9.2 no longer reads.
     """
@@ -57,7 +63,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
         def _split_scope(self, nodeid: str) -> str:
             path = nodeid.partition("::")[0]
             folder = path.split("/")[1]
-            if folder in ("e2e", "localcloud"):
+            if folder == "e2e" or path.endswith("/test_cloud.py"):
                 return "cloud"
             return path if folder == "unit" else folder
 

@@ -278,6 +278,7 @@ def test_a_taken_port_is_one_sentence_and_starts_nothing(tmp_path: Path, monkeyp
     assert not (tmp_path / "run" / "supervisor.pid").exists()
 
 
+@pytest.mark.faults
 def test_a_service_that_cannot_start_shows_the_end_of_its_log_and_where_it_is(tmp_path: Path) -> None:
     home = Home(path=tmp_path)
     (tmp_path / "prefect" / "prefect.db").mkdir(parents=True)
