@@ -6,7 +6,9 @@ is repeatable. What could not be brought along leaves the record unsettled, and 
 
 from __future__ import annotations
 
+import contextvars
 import logging
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -24,6 +26,8 @@ from tasks.step import Step, directly, note
 CHAMPION = "champion"
 # A person waits for the command to end: what Prefect does not take at once, the sweep brings along.
 IN_A_HURRY = (0.0, 0.5)
+# Importing MLflow takes seconds on a busy machine; with its database away it would try for a hundred.
+_HURRIED_SECONDS = 10.0
 _TRIES = 5
 _TOLD = frozenset({"promote", "roll_back", "take_back"})
 
@@ -61,6 +65,11 @@ class Work:
         """The one bucket."""
         return self.settings.bucket
 
+    @property
+    def patience(self) -> float | None:
+        """How long, in seconds, Prefect and MLflow are waited for each; None while nobody waits for this work."""
+        return _HURRIED_SECONDS if self.waits == IN_A_HURRY else None
+
 
 @dataclass(frozen=True)
 class Followed:
@@ -80,7 +89,11 @@ def follow(work: Work, held: Held, entry: Entry | None = None) -> Followed:
     record, pending = held.record, []
     entry = entry or append_decision(work, record)
     version = record.champion.model_version if record.champion else None
-    if not attempt("model_alias", lambda: work.step("move model alias", project_champion, work.product, version)):
+    if not attempt(
+        "model_alias",
+        lambda: work.step("move model alias", project_champion, work.product, version),
+        seconds=work.patience,
+    ):
         pending.append("model_alias")
     watched = entry.evidence.get(WATCHED) if entry is not None else None
     if watched is not None and not attempt(
@@ -124,7 +137,9 @@ def write_over(work: Work, held: Held, change: Callable[[ControlRecord], Move]) 
 
 def tell(work: Work, event: Event) -> bool:
     """Send an event and say whether it was taken. It wakes, and is told again by the sweep where it must."""
-    return attempt("event", lambda: work.step("emit event", events.send, event, waits=work.waits))
+    return attempt(
+        "event", lambda: work.step("emit event", events.send, event, waits=work.waits), seconds=work.patience
+    )
 
 
 def project_champion(product: str, model_version: str | None) -> bool:
@@ -147,14 +162,29 @@ def settle_record(work: Work, held: Held) -> Held:
         return control.read(work.bucket, work.product)
 
 
-def attempt(what: str, act: Callable[[], object]) -> bool:
-    """Act and say whether it went well."""
-    try:
-        act()
-    except Exception as error:  # noqa: BLE001  # whatever a projection raises, traffic has moved and stays moved
-        note("projection.failed", level=logging.WARNING, what=what, error=type(error).__name__, detail=str(error)[:500])
-        return False
-    return True
+def attempt(what: str, act: Callable[[], object], *, seconds: float | None = None) -> bool:
+    """Act and say whether it went well. What takes longer than `seconds` did not, though it may still come about."""
+    went_well = threading.Event()
+
+    def try_it() -> None:
+        try:
+            act()
+        except Exception as error:  # noqa: BLE001  # whatever a projection raises, traffic has moved and stays moved
+            kind, detail = type(error).__name__, str(error)[:500]
+            note("projection.failed", level=logging.WARNING, what=what, error=kind, detail=detail)
+        else:
+            went_well.set()
+
+    if seconds is None:
+        try_it()
+        return went_well.is_set()
+    here = contextvars.copy_context()  # Prefect keeps its settings there
+    trying = threading.Thread(target=here.run, args=(try_it,), name=what, daemon=True)
+    trying.start()
+    trying.join(seconds)
+    if trying.is_alive():
+        note("projection.failed", level=logging.WARNING, what=what, error="Timeout", detail=f"no end in {seconds:g} s")
+    return went_well.is_set()
 
 
 def _event(product: str, entry: Entry | None) -> Event | None:
