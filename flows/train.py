@@ -30,7 +30,7 @@ from tasks.events import send
 from tasks.features import ProductFiles, fit_features, judge_features, read_product
 from tasks.lineage import code_version
 from tasks.scorecards import scorecard_page, show_scorecard
-from tasks.snapshot import Frame, read_frame, take_snapshot
+from tasks.snapshot import Frame, group_keys, read_frame, take_snapshot
 from tasks.step import Step, as_task, note
 from tasks.tracking import Run, open_run
 from tasks.training import Data, choose, fit_candidate
@@ -112,24 +112,28 @@ def prepare(expectations: Path, files: ProductFiles, frame: Frame, step: Step) -
     """Label and split the rows, fit the features on the training part, and let the features' own suite judge them."""
     product = files.product
     labels = read_labels(product.task, product.target, frame.columns[product.target.column])
-    split = split_rows(product, frame, labels)
+    weights = None if product.weight is None else frame.columns[product.weight]
+    groups = None if product.group is None else group_keys(frame, product.group)
+    labels = labels if weights is None else labels.where(weights > 0)
+    split = split_rows(product, frame, labels, groups)
     if isinstance(split, Undecidable):
         return split
     labels = labels.known_by(split.train)
-    prepared = step("fit features", fit_features, files, frame.columns, split.train, labels)
+    prepared = step("fit features", fit_features, files, frame.columns, split.train, labels, groups)
     found = step("judge features", judge_features, expectations, product.name, prepared)
     if found is not None and found.verdict == "quarantine_batch":
         refused = Reason(Ground.FEATURES_REFUSED, None, f"{len(found.reasons)} failed expectations", "none critical")
         return Undecidable((refused, *found.reasons))
     if found is not None and found.verdict == "quarantine_rows":
-        split = training.recheck(product.training, product.task, split.without(found.rows), labels.values)
+        split = training.recheck(product.training, product.task, split.without(found.rows), labels.values, groups)
     if isinstance(split, Undecidable):
         return split
-    return Data(prepared.matrix, labels.values, prepared.features, labels.classes, labels.known), split
+    known = (labels.values, prepared.features, labels.classes, labels.known)
+    return Data(prepared.matrix, *known, weights, groups), split
 
 
-def split_rows(product: Product, frame: Frame, labels: Labels) -> Split | Undecidable:
-    """Split by event time, or by the rows' own content where the product has no time column."""
+def split_rows(product: Product, frame: Frame, labels: Labels, groups: Keys | None = None) -> Split | Undecidable:
+    """Split by event time, or by the rows' own content where the product has no time column; groups stay whole."""
     if product.time is None:
-        return training.split_by_content(product.training, product.task, frame.keys, labels.values)
-    return training.split(product.training, product.task, frame.columns[product.time], labels.values)
+        return training.split_by_content(product.training, product.task, frame.keys, labels.values, groups)
+    return training.split(product.training, product.task, frame.columns[product.time], labels.values, groups)

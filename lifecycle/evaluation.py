@@ -17,6 +17,8 @@ from lifecycle.metrics import Floats, Metric, TaskKind, calibration_error, metri
 
 Texts = NDArray[np.object_]
 MISSING = "(missing)"
+# Of a slice's least rows a fifth must be of the rarer class: what an AUC is worth hangs on those, not on the others.
+_RARER = 0.2
 
 
 class EvaluationPolicy(BaseModel):
@@ -66,11 +68,15 @@ class Scorecard:
 
 @dataclass(frozen=True)
 class Holdout:
-    """The rows that judge: labels (n,), of many classes their codes; per slice column the level of each row (n,)."""
+    """The rows that judge: labels (n,), of many classes their codes; per slice column the level of each row (n,).
+
+    `weights` (n,): how much each row counts; None: all the same.
+    """
 
     task: TaskKind
     labels: Floats
     slices: Mapping[str, Texts]
+    weights: Floats | None = None
 
 
 def check_policy(policy: EvaluationPolicy, task: TaskKind) -> None:
@@ -96,8 +102,8 @@ def score(policy: EvaluationPolicy, holdout: Holdout, scores: Floats) -> Scoreca
     return Scorecard(
         rows=len(labels),
         base=_base(holdout),
-        metrics={metric: value(metric, labels, scores) for metric in metrics_of(holdout.task)},
-        calibration_error=calibration_error(labels, scores),
+        metrics={metric: value(metric, labels, scores, holdout.weights) for metric in metrics_of(holdout.task)},
+        calibration_error=calibration_error(labels, scores, holdout.weights),
         slices=tuple(
             one for column, levels in holdout.slices.items() for one in _slices(policy, holdout, scores, column, levels)
         ),
@@ -107,21 +113,29 @@ def score(policy: EvaluationPolicy, holdout: Holdout, scores: Floats) -> Scoreca
 def _base(holdout: Holdout) -> float:
     if not len(holdout.labels):
         return float("nan")
+    weights = np.ones(len(holdout.labels)) if holdout.weights is None else holdout.weights
     if holdout.task == "multiclass":
-        return float(np.bincount(holdout.labels.astype(np.int64)).max() / len(holdout.labels))
-    return float(holdout.labels.mean())
+        return float(np.bincount(holdout.labels.astype(np.int64), weights).max() / weights.sum())
+    return float(np.average(holdout.labels, weights=weights))
 
 
 def _slices(policy: EvaluationPolicy, holdout: Holdout, scores: Floats, column: str, levels: Texts) -> list[SliceScore]:
-    """Score the levels with enough rows; a metric that ranks has no value for a level with one class."""
+    """Score the levels with enough rows; a metric that ranks needs enough of the rarer class as well."""
     texts, codes, counts = np.unique(levels.astype(str), return_inverse=True, return_counts=True)
     found = []
     for code in np.flatnonzero(counts >= policy.min_slice_rows):
         rows = codes == code
-        labels = holdout.labels[rows]
-        if needs_two_classes(policy.metric) and len(np.unique(labels)) < 2:  # noqa: PLR2004  # two classes
+        labels, weights = holdout.labels[rows], None if holdout.weights is None else holdout.weights[rows]
+        if needs_two_classes(policy.metric) and _rarer(holdout.task, labels) < policy.min_slice_rows * _RARER:
             continue
-        found.append(
-            SliceScore(column, str(texts[code]), int(counts[code]), value(policy.metric, labels, scores[rows]))
-        )
+        score = value(policy.metric, labels, scores[rows], weights)
+        found.append(SliceScore(column, str(texts[code]), int(counts[code]), score))
     return found
+
+
+def _rarer(task: TaskKind, labels: Floats) -> float:
+    """Return how many rows the rarer of two classes has; of many classes two are enough."""
+    _, counts = np.unique(labels, return_counts=True)
+    if len(counts) < 2:  # noqa: PLR2004  # two classes
+        return 0
+    return float(counts.min()) if task == "binary" else np.inf

@@ -28,6 +28,8 @@ class Ground(StrEnum):
     NO_LABELS = "NO_LABELS"
     TOO_FEW_ROWS = "TOO_FEW_ROWS"
     ONE_CLASS = "ONE_CLASS"
+    TOO_FEW_OF_A_CLASS = "TOO_FEW_OF_A_CLASS"  # the rarer class has too few rows to judge by
+    TOO_FEW_GROUPS = "TOO_FEW_GROUPS"  # too few groups to judge by
     NOT_COMPUTABLE = "NOT_COMPUTABLE"
     NO_INTERVAL = "NO_INTERVAL"
     NOT_PAIRED = "NOT_PAIRED"

@@ -33,6 +33,10 @@ class Labels:
         """Return the classes a model trained on these labels tells apart; none for a number."""
         return self.classes[: self.known]
 
+    def where(self, counts: NDArray[np.bool_]) -> Labels:
+        """Return the same labels, unknown where a row (n,) does not count."""
+        return Labels(np.where(counts, self.values, np.nan), self.classes, self.known)
+
     def known_by(self, train: NDArray[np.intp]) -> Labels:
         """Return the same labels of many classes with those of the training rows first, in their order."""
         if len(self.classes) <= _TWO:

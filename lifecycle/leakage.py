@@ -1,8 +1,9 @@
 """Columns that alone predict the label: a leak, named before anybody believes the model.
 
 Each feature is cut into bins on the training rows, each bin predicts its mean label, and that guess is judged
-on later rows. So a threshold, a U shape, a category or a missing value that gives the label away all show. It
-finds no leak that needs two columns together.
+on later rows. So a threshold, a U shape, a category or a missing value that gives the label away all show. Of two
+classes the plain order of the values is judged as well: bins blur a column that runs along with the label. It finds
+no leak that needs two columns together.
 
 On few rows a good feature may look like a leak: named is what lies above the threshold by two standard errors.
 """
@@ -74,10 +75,21 @@ def _strength(task: TaskKind, train: Part, later: Part, index: int) -> float:
         return _errors_gone(bins, train.labels, places, later.labels, len(edges) + 2)
     guess = _means(bins, train.labels, len(edges) + 2)[places]
     if task == "binary":
-        return value("auc", later.labels, guess)
+        return max(value("auc", later.labels, guess), _in_order(train, later, index))
     if np.ptp(guess) == 0 or np.ptp(later.labels) == 0:
         return 0.0
     return float(np.corrcoef(guess, later.labels)[0, 1])
+
+
+def _in_order(train: Part, later: Part, index: int) -> float:
+    """Return the AUC of the values themselves, missing ones first, in the direction that the training rows show."""
+    lowest = np.nan_to_num(train.matrix[:, index]).min() - 1
+    first, then = (
+        np.where(np.isnan(one), lowest, one).astype(np.float64)
+        for one in (train.matrix[:, index], later.matrix[:, index])
+    )
+    rises = value("auc", train.labels, first) >= 0.5  # noqa: PLR2004  # a coin
+    return value("auc", later.labels, then if rises else -then)
 
 
 def _means(bins: NDArray[np.int64], labels: Floats, count: int) -> Floats:

@@ -28,10 +28,21 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Outcomes:
-    """What the means are made of: (n, outputs) with NaN where unknown, and a name per output, "" when there is one."""
+    """What the means are made of: (n, outputs) with NaN where unknown, and a name per output, "" when there is one.
+
+    `groups` (n,): a key per row; rows of one key are in one fold.
+    """
 
     names: tuple[str, ...]
     values: Floats
+    groups: NDArray[np.uint64] | None = None
+
+    @property
+    def folds(self) -> NDArray[np.intp]:
+        """Return the fold of each row (n,)."""
+        if self.groups is None:
+            return np.arange(len(self.values)) % FOLDS
+        return np.unique(self.groups, return_inverse=True)[1] % FOLDS
 
 
 @dataclass(frozen=True)
@@ -64,15 +75,15 @@ class LevelMeans:
         return np.array(self.means, dtype=np.float64).reshape(len(self.levels), len(self.outputs))
 
 
-def outcomes(labels: Floats, classes: Sequence[str]) -> Outcomes:
+def outcomes(labels: Floats, classes: Sequence[str], groups: NDArray[np.uint64] | None = None) -> Outcomes:
     """Return what means are made of: the labels themselves, or one indicator for each of the most frequent classes."""
     if not classes:
-        return Outcomes(("",), labels[:, None])
+        return Outcomes(("",), labels[:, None], groups)
     known = labels[~np.isnan(labels)].astype(np.int64)
     counts = np.bincount(known, minlength=len(classes))
     kept = sorted(np.argsort(-counts, kind="stable")[:MOST_OUTPUTS].tolist())
     columns = [np.where(np.isnan(labels), np.nan, (labels == code).astype(np.float64)) for code in kept]
-    return Outcomes(tuple(classes[code] for code in kept), np.column_stack(columns))
+    return Outcomes(tuple(classes[code] for code in kept), np.column_stack(columns), groups)
 
 
 def fit(name: str, values: Array, most: int, seen: Outcomes) -> LevelMeans:
@@ -89,7 +100,7 @@ def without_own_label(fitted: LevelMeans, name: str, values: Array, seen: Outcom
     found, _ = fitted.transform(name, values)
     codes, _ = to_codes(name, values, fitted._codebook)  # noqa: SLF001  of this module
     known = ~np.isnan(codes)
-    fold = np.arange(len(codes)) % FOLDS
+    fold = seen.folds
     for one in range(FOLDS):
         rest, mine = fold != one, (fold == one) & known
         if not mine.any() or not rest.any():

@@ -13,7 +13,7 @@ Metric = Literal["auc", "average_precision", "log_loss", "brier", "accuracy", "r
 # `counts`: how often something happens, 0 or more, told as the expected number.
 TaskKind = Literal["binary", "multiclass", "regression", "counts"]
 Floats = NDArray[np.float64]
-Weights = NDArray[np.int64]
+Weights = NDArray[np.int64] | NDArray[np.float64]
 Statistic = Callable[[Weights], float]
 
 METRICS: tuple[Metric, ...] = get_args(Metric)
@@ -48,7 +48,7 @@ def needs_two_classes(metric: Metric) -> bool:
 
 
 def statistic(metric: Metric, labels: Floats, scores: Floats) -> Statistic:
-    """Return the metric of fixed labels (n,) and scores as a function of integer row weights (n,).
+    """Return the metric of fixed labels (n,) and scores as a function of row weights (n,), 0 or more.
 
     Scores are (n,), or (n, classes) with labels that are the codes of the classes.
     """
@@ -61,7 +61,7 @@ def statistic(metric: Metric, labels: Floats, scores: Floats) -> Statistic:
     losses = _losses(metric, labels, scores)
 
     def mean(weights: Weights) -> float:
-        total = int(weights.sum())
+        total = float(weights.sum())
         if total == 0:
             return float("nan")
         value = float(weights @ losses) / total
@@ -70,9 +70,9 @@ def statistic(metric: Metric, labels: Floats, scores: Floats) -> Statistic:
     return mean
 
 
-def value(metric: Metric, labels: Floats, scores: Floats) -> float:
-    """Return one metric of labels and scores (n,); NaN when it cannot be computed."""
-    return statistic(metric, labels, scores)(np.ones(len(labels), dtype=np.int64))
+def value(metric: Metric, labels: Floats, scores: Floats, weights: Floats | None = None) -> float:
+    """Return one metric of labels and scores (n,), each row counting once or by its weight; NaN when not computable."""
+    return statistic(metric, labels, scores)(np.ones(len(labels), dtype=np.int64) if weights is None else weights)
 
 
 def improvement(metric: Metric, champion: float, challenger: float) -> float:
@@ -93,13 +93,16 @@ def confidence(labels: Floats, scores: Floats) -> tuple[Floats, Floats]:
     return (scores.argmax(axis=1) == labels).astype(np.float64), scores.max(axis=1)
 
 
-def calibration_error(labels: Floats, scores: Floats, bins: int = CALIBRATION_BINS) -> float:
+def calibration_error(labels: Floats, scores: Floats, weights: Floats | None = None) -> float:
     """Return the mean distance between score and outcome over bins of equal count, in the label's unit."""
-    if not len(labels) or not np.isfinite(scores).all():
+    counted = np.ones(len(labels)) if weights is None else weights
+    total = float(counted.sum())
+    if total == 0 or not np.isfinite(scores).all():
         return float("nan")
     happened, said = confidence(labels, scores)
-    parts = [part for part in np.array_split(np.argsort(said, kind="stable"), bins) if len(part)]
-    return float(sum(abs(float(said[part].sum() - happened[part].sum())) for part in parts) / len(labels))
+    gaps = counted * (said - happened)
+    parts = np.array_split(np.argsort(said, kind="stable"), CALIBRATION_BINS)
+    return sum(abs(float(gaps[part].sum())) for part in parts) / total
 
 
 def _auc(labels: Floats, scores: Floats) -> Statistic:
@@ -118,10 +121,10 @@ def _auc(labels: Floats, scores: Floats) -> Statistic:
     def area(weights: Weights) -> float:
         cumulative = np.concatenate(([0], np.cumsum(weights[negatives])))
         weight = weights[positives]
-        pairs = int(cumulative[-1]) * int(weight.sum())
+        pairs = float(cumulative[-1]) * float(weight.sum())
         if pairs == 0:
             return float("nan")
-        wins = int(weight @ (cumulative[below] + cumulative[through]))
+        wins = float(weight @ (cumulative[below] + cumulative[through]))
         return wins / (2 * pairs)
 
     return area
@@ -133,7 +136,7 @@ def _auc_of_classes(labels: Floats, scores: Floats) -> Statistic:
     parts = [(labels == code, _auc((labels == code).astype(np.float64), scores[:, code])) for code in codes]
 
     def mean(weights: Weights) -> float:
-        found = [(int(weights[mine].sum()), area(weights)) for mine, area in parts]
+        found = [(float(weights[mine].sum()), area(weights)) for mine, area in parts]
         counted = [(rows, value) for rows, value in found if rows and not np.isnan(value)]
         total = sum(rows for rows, _ in counted)
         return sum(rows * value for rows, value in counted) / total if total else float("nan")
@@ -154,8 +157,8 @@ def _average_precision(labels: Floats, scores: Floats) -> Statistic:
         hits, rows = np.cumsum(drawn * positive)[ends], np.cumsum(drawn)[ends]
         if not len(ends) or hits[-1] == 0 or hits[-1] == rows[-1]:
             return float("nan")
-        precision = hits / np.maximum(rows, 1)
-        return float(np.diff(hits, prepend=0) @ precision) / int(hits[-1])
+        precision = hits / np.where(rows > 0, rows, 1)
+        return float(np.diff(hits, prepend=0) @ precision) / float(hits[-1])
 
     return area
 
@@ -167,7 +170,7 @@ def _explained(labels: Floats, scores: Floats) -> Statistic:
     squares = np.square(labels)
 
     def share(weights: Weights) -> float:
-        total = int(weights.sum())
+        total = float(weights.sum())
         if total == 0:
             return float("nan")
         variance = float(weights @ squares) / total - (float(weights @ labels) / total) ** 2

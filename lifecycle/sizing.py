@@ -77,6 +77,7 @@ def _trees(task: TaskKind, labels: Labels, rows: int, share: float) -> TrainingP
         early_stopping_share=0.1 if rows >= _LARGE else 0.2,
         min_rows=max(min(1_000, int(rows * (1 - share) / 2)), 2),
         min_holdout_rows=max(min(100, int(rows * share / 2)), 1),
+        min_holdout_per_class=max(min(10, int(_rarer(task, labels) * share / 2)), 1),
         max_depth=6 if rows >= _SMALL else 3,
         min_child_weight=weight,
         max_rounds=max(40, 400 * 3 // max(classes, 3)),
@@ -93,6 +94,12 @@ def _hessian(task: TaskKind, labels: Labels) -> float:
         rarest = float(np.bincount(known.astype(np.int64)).min() / len(known))
         return min(1.0, 4 * rarest)
     return min(1.0, float(known.mean())) if task == "counts" else 1.0
+
+
+def _rarer(task: TaskKind, labels: Labels) -> int:
+    """Return how many rows the rarer class of a binary task has."""
+    known = labels.values[~np.isnan(labels.values)]
+    return int(min(known.sum(), len(known) - known.sum())) if task == "binary" else 0
 
 
 def _sized(
@@ -115,6 +122,7 @@ def _why(task: TaskKind, known: np.ndarray, judging: int) -> dict[str, str]:
         "early_stopping_share": f"of {rows}",
         "min_rows": "half of what is there now",
         "min_holdout_rows": "half of what is there now",
+        "min_holdout_per_class": "half of what is there now",
         "max_depth": f"for {rows}",
         "min_child_weight": f"for {rows}",
         "max_rounds": "one tree per class and round",

@@ -50,6 +50,12 @@ class Product(BaseModel):
         str | None,
         Field(description="The datetime column events are ordered by; null: a fixed share of the rows judges."),
     ]
+    weight: Annotated[
+        str | None, Field(description="A column of numbers: how much a row counts in training and judging; 0: not.")
+    ] = None
+    group: Annotated[
+        str | None, Field(description="A column: rows of one value all train or all judge, and are resampled as one.")
+    ] = None
     period: Annotated[
         PeriodPolicy | None, Field(description="One delivery is one period, as its name says; null: names say nothing.")
     ] = None
@@ -71,7 +77,8 @@ class Product(BaseModel):
         names = [column.name for column in self.columns]
         if len(set(names)) != len(names):
             raise ValueError("columns: a name is listed twice")
-        used = {"target": (self.target.column,), "time": (self.time,) if self.time else (), "grain": self.grain}
+        one = {"target": self.target.column, "time": self.time, "weight": self.weight, "group": self.group}
+        used = {"grain": self.grain, **{field: (name,) for field, name in one.items() if name}}
         for field, wanted in used.items():
             for name in wanted:
                 if name not in names:
@@ -87,6 +94,12 @@ class Product(BaseModel):
         """Refuse what one section says and another makes impossible."""
         if self.period is not None and self.time is None:
             raise ValueError("period: without a time column no row is of a period")
+        if self.weight is not None:
+            weight = next(column for column in self.columns if column.name == self.weight)
+            if weight.type not in ("double", "long") or weight.nullable or weight.name == self.target.column:
+                raise ValueError(f"weight: {self.weight!r} must be numbers, never missing, and not the target")
+        if self.group is not None and self.group in (self.target.column, self.time):
+            raise ValueError(f"group: {self.group!r} is the target or the time, so its rows cannot belong together")
         if self.repeats == "keep" and self.grain:
             raise ValueError("repeats: rows with a grain are identified by it; delete one of the two")
         return self

@@ -3,7 +3,7 @@
 It decides which rows train, which choose and which judge; fitting itself is `tasks/training.py`. Where rows have an
 event time nothing is ever split at random: a random split lets a model learn the storm it is judged on. Without one,
 each row's own content decides where it belongs, so that a row that judges today has judged every earlier model and
-trained none.
+trained none. Rows of one group, where a product names them, are never on two sides: a group is where its first row is.
 """
 
 import json
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from lifecycle.batch import Reason
+from lifecycle.enough import shortages
 from lifecycle.grounds import Ground
 from lifecycle.metrics import Floats, TaskKind
 
@@ -29,9 +30,10 @@ class TrainingPolicy(BaseModel):
     """What is fitted, on what, with which seeds.
 
     Defaults: a week is the shortest holdout that holds every weekday, a fifth the usual share where rows have no
-    time; at 100 rows the interval of an AUC is wider than any difference worth a promotion. The tree settings are
-    XGBoost's usual ones for tables of 10,000 rows and more, slowed down so that early stopping has something to
-    choose.
+    time; at 100 rows the interval of an AUC is wider than any difference worth a promotion. Of 10 rows of a class one
+    resample in twenty thousand has none; of fewer than 20 groups an interval by groups is too narrow (Cameron, Gelbach
+    and Miller 2008). The tree settings are XGBoost's usual ones for tables of 10,000 rows and more, slowed down so that
+    early stopping has something to choose.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,6 +45,10 @@ class TrainingPolicy(BaseModel):
     early_stopping_share: Annotated[float, Field(gt=0, lt=0.5)] = 0.1
     min_rows: Annotated[int, Field(gt=0, description="Labelled rows before the holdout.")] = 1_000
     min_holdout_rows: Annotated[int, Field(gt=0)] = 100
+    min_holdout_per_class: Annotated[
+        int, Field(gt=0, description="Binary: so many rows of each class must judge, the rare one too.")
+    ] = 10
+    min_holdout_groups: Annotated[int, Field(gt=1, description="With a group column: so many groups must judge.")] = 20
     recent_days: Annotated[
         float | None, Field(gt=0, description="Also try a model of only this many days before the holdout.")
     ] = None
@@ -70,7 +76,8 @@ class Split:
 
     `fit` and `stopping` train, `holdout` judges. The holdout is what happened after `holdout_after`, up to and
     with `holdout_until` (datetime64[us], UTC); both are None where rows have no time and their content decided.
-    `held_back`: rows the features' own suite refused.
+    `held_back`: rows the features' own suite refused. `torn`: rows of the holdout's time whose group was there before:
+    they may neither judge nor, being newer, train.
     """
 
     fit: Rows
@@ -81,6 +88,7 @@ class Split:
     unlabelled: int
     undated: int
     held_back: int = 0
+    torn: int = 0
 
     def without(self, rows: Rows) -> "Split":
         """Return the split less some rows, which then neither train nor judge."""
@@ -104,10 +112,13 @@ class Candidate:
     train: Rows
 
 
-def split(policy: TrainingPolicy, task: TaskKind, times: Times, label: Floats) -> Split | Undecidable:
+def split(
+    policy: TrainingPolicy, task: TaskKind, times: Times, label: Floats, groups: Keys | None = None
+) -> Split | Undecidable:
     """Cut the labelled rows by event time: the newest `holdout_days` judge, the newest share before them stops.
 
-    `times` (n,) with NaT where unknown, `label` (n,) with NaN where unknown. Rows of one instant stay together.
+    `times` (n,) with NaT where unknown, `label` (n,) with NaN where unknown. Rows of one instant stay together, and so
+    do rows of one of the `groups` (n,), from when the group began.
     """
     undated, unlabelled = np.isnat(times), np.isnan(label)
     usable = np.flatnonzero(~undated & ~unlabelled)
@@ -116,31 +127,36 @@ def split(policy: TrainingPolicy, task: TaskKind, times: Times, label: Floats) -
     moments = times[usable].astype("datetime64[us]")
     until = moments.max()
     after = until - np.timedelta64(round(policy.holdout_days * 86_400_000_000), "us")
-    before = usable[moments <= after]
-    cut = _cut(times[before].astype("datetime64[us]"), 1 - policy.early_stopping_share)
-    early = times[before].astype("datetime64[us]") < cut
+    began = moments if groups is None else _began(moments, groups[usable])
+    known = moments <= after
+    before = usable[known]
+    early = began[known] < _cut(began[known], 1 - policy.early_stopping_share)
     found = Split(
         fit=before[early],
         stopping=before[~early],
-        holdout=usable[moments > after],
+        holdout=usable[began > after],
         holdout_after=after,
         holdout_until=until,
         unlabelled=int(np.count_nonzero(unlabelled & ~undated)),
         undated=int(np.count_nonzero(undated)),
+        torn=int(np.count_nonzero(~known & (began <= after))),
     )
-    return recheck(policy, task, found, label)
+    return recheck(policy, task, found, label, groups)
 
 
-def split_by_content(policy: TrainingPolicy, task: TaskKind, keys: Keys, label: Floats) -> Split | Undecidable:
+def split_by_content(
+    policy: TrainingPolicy, task: TaskKind, keys: Keys, label: Floats, groups: Keys | None = None
+) -> Split | Undecidable:
     """Cut the labelled rows by their keys (n,): `holdout_share` of all keys judge, a share of the others stops.
 
-    A row keeps its part whatever is delivered later, and rows of equal content stay together.
+    A row keeps its part whatever is delivered later, and rows of equal content stay together. With `groups` (n,) those
+    are what is cut.
     """
     unlabelled = np.isnan(label)
     usable = np.flatnonzero(~unlabelled)
     if not len(usable):
         return Undecidable((Reason(Ground.NO_LABELS, None, "0 labelled rows", f"at least {policy.min_rows}"),))
-    place = _scattered(keys[usable], policy.seed)
+    place = _scattered((keys if groups is None else groups)[usable], policy.seed)
     stop = policy.holdout_share + (1 - policy.holdout_share) * policy.early_stopping_share
     found = Split(
         fit=usable[place >= stop],
@@ -151,12 +167,14 @@ def split_by_content(policy: TrainingPolicy, task: TaskKind, keys: Keys, label: 
         unlabelled=int(np.count_nonzero(unlabelled)),
         undated=0,
     )
-    return recheck(policy, task, found, label)
+    return recheck(policy, task, found, label, groups)
 
 
-def recheck(policy: TrainingPolicy, task: TaskKind, found: Split, label: Floats) -> Split | Undecidable:
+def recheck(
+    policy: TrainingPolicy, task: TaskKind, found: Split, label: Floats, groups: Keys | None = None
+) -> Split | Undecidable:
     """Return a split that rows were taken from, unless too few are left."""
-    reasons = _unfit(policy, task, found, label)
+    reasons = shortages(policy, task, found, label, groups)
     return Undecidable(reasons) if reasons else found
 
 
@@ -197,26 +215,16 @@ def _scattered(keys: Keys, seed: int) -> Floats:
     return np.asarray((mixed >> np.uint64(11)) / 2**53, dtype=np.float64)
 
 
+def _began(moments: Times, groups: Keys) -> Times:
+    """Return for each row (n,) when the first row of its group was."""
+    known, place = np.unique(groups, return_inverse=True)
+    first = np.full(len(known), moments.max())
+    np.minimum.at(first, place, moments)
+    return np.asarray(first[place])
+
+
 def _cut(times: Times, share: float) -> np.datetime64:
     """Return the instant before which about `share` of the rows happened; NaT of no rows."""
     if not len(times):
         return np.datetime64("NaT")
     return np.sort(times)[min(int(len(times) * share), len(times) - 1)]  # type: ignore[no-any-return]
-
-
-def _unfit(policy: TrainingPolicy, task: TaskKind, found: Split, label: Floats) -> tuple[Reason, ...]:
-    """Name every part that is too small, or that has one class only."""
-    train = len(found.fit) + len(found.stopping)
-    sizes = (("train", train, policy.min_rows), ("holdout", len(found.holdout), policy.min_holdout_rows))
-    reasons = [
-        Reason(Ground.TOO_FEW_ROWS, None, f"{rows} rows to {part}", f"at least {least}", rows)
-        for part, rows, least in sizes
-        if rows < least
-    ]
-    for part, rows in (("fit", found.fit), ("early stopping", found.stopping), ("holdout", found.holdout)):
-        classes = len(np.unique(label[rows]))
-        if classes < 2 and (task in ("binary", "multiclass") or part == "fit"):  # noqa: PLR2004  # nothing to tell apart
-            reasons.append(
-                Reason(Ground.ONE_CLASS, None, f"{classes} different labels in {part}", "at least 2", len(rows))
-            )
-    return tuple(reasons)

@@ -60,7 +60,7 @@ def reference_of(
     """Return reference.json: the training rows, the scores on the holdout, and what the model uses of them."""
     inputs = {one.name: columns[one.name][train] for one in features.spec.inputs}
     scores, labels = watched_scores(judged.scores), watched_labels(judged.scores, judged.labels)
-    tested = OnHoldout(scores, labels, judged.challenger)
+    tested = OnHoldout(scores, labels, judged.plain)
     return profile(watched(features, inputs), tested, gains(fitted.model))
 
 

@@ -85,6 +85,8 @@ def check_cells(product: Product, parsed: Mapping[str, Parsed], positions: Posit
     for column in product.columns:
         if column.name in parsed:
             faults += _faults(column, parsed[column.name], positions, product.limits.max_field_characters)
+        if column.name == product.weight and column.name in parsed:
+            faults += _below_zero(column, parsed[column.name], positions)
     schema = pa.schema([(column.name, arrow_type(column)) for column in product.columns])
     values = [
         parsed[column.name].values if column.name in parsed else pa.nulls(len(positions), arrow_type(column))
@@ -118,6 +120,13 @@ def _faults(column: Column, parsed: Parsed, positions: Positions, most_character
         if mask.any():
             every = " in every row" if mask.all() and rows > 1 else ""
             yield RowFault(code, column.name, found + every, expected, positions[mask])
+
+
+def _below_zero(column: Column, parsed: Parsed, positions: Positions) -> Iterator[RowFault]:
+    """Refuse rows whose weight is negative: no row counts less than not at all."""
+    below = _mask(pc.less(parsed.values, 0))
+    if below.any():
+        yield RowFault(Code.RANGE, column.name, "below 0", "a weight: 0 or more", positions[below])
 
 
 def _mask(values: pa.Array) -> Mask:

@@ -201,6 +201,7 @@ def _record(job: Job, outcome: Outcome, challenge: Challenge) -> Record:
         "rows/unlabelled": split.unlabelled,
         "rows/undated": split.undated,
         "rows/repeated": outcome.frame.repeated,
+        "rows/torn": split.torn,
         **{f"challenger/{name}": value for name, value in judged.challenger.metrics.items()},
         "challenger/calibration_error": judged.challenger.calibration_error,
         **{f"candidate/{one.name}/stopping_score": one.stopping_score for one in outcome.fitted},

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +40,10 @@ class Champion:
 
 @dataclass(frozen=True)
 class Judged:
-    """Both scorecards, the scores (n,) or (n, classes) on the holdout, and the decision."""
+    """Both scorecards, the scores (n,) or (n, classes) on the holdout, and the decision.
+
+    `plain`: the challenger's scorecard with each row counting once, as predictions do that are watched while serving.
+    """
 
     challenger: Scorecard
     champion: Scorecard | None
@@ -48,6 +51,7 @@ class Judged:
     scores: Floats
     champion_scores: Floats | None
     decision: Decision
+    plain: Scorecard
 
 
 def load_champion(bucket: str, product: str) -> Champion | None:
@@ -90,12 +94,14 @@ def judge(
     """
     rows = split.holdout
     held = {name: values[rows] for name, values in columns.items()}
-    holdout = Holdout(product.task, data.labels[rows], slices_of(held, product.evaluation.slices))
+    slices = slices_of(held, product.evaluation.slices)
+    holdout = Holdout(product.task, data.labels[rows], slices, data.weights_of(rows))
     scores = aligned(predict(challenger.model, data.matrix[rows]), data.model_classes, data.classes)
     mine = score(product.evaluation, holdout, scores)
+    plain = mine if holdout.weights is None else score(product.evaluation, replace(holdout, weights=None), scores)
     if champion is None:
         decision = decide(product.evaluation, product.promotion, Contest(mine, leaks=found))
-        return Judged(mine, None, holdout.labels, scores, None, decision)
+        return Judged(mine, None, holdout.labels, scores, None, decision, plain)
     try:
         known = champion.bundle.contract.task.classes
         other = aligned(score_bundle(champion.bundle, held), known, data.classes)
@@ -103,11 +109,14 @@ def judge(
         blind = Reason(
             Ground.CHAMPION_CANNOT_SCORE, None, str(error), f"the columns model {champion.version} was made of"
         )
-        return Judged(mine, None, holdout.labels, scores, None, Decision("undecidable", (blind,)))
+        return Judged(mine, None, holdout.labels, scores, None, Decision("undecidable", (blind,)), plain)
     theirs = score(product.evaluation, holdout, other)
     same = challenger.model == champion.bundle.model and data.features.to_json() == champion.bundle.features.to_json()
-    contest = Contest(mine, theirs, Paired(holdout.labels, other, scores), identical=same, leaks=found)
-    return Judged(mine, theirs, holdout.labels, scores, other, decide(product.evaluation, product.promotion, contest))
+    groups = None if data.groups is None else data.groups[rows]
+    paired = Paired(holdout.labels, other, scores, holdout.weights, groups)
+    contest = Contest(mine, theirs, paired, identical=same, leaks=found)
+    decision = decide(product.evaluation, product.promotion, contest)
+    return Judged(mine, theirs, holdout.labels, scores, other, decision, plain)
 
 
 def score_bundle(bundle: Bundle, columns: Mapping[str, Array]) -> Floats:

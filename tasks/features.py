@@ -23,7 +23,7 @@ from lifecycle.labels import Labels
 from lifecycle.level_means import outcomes
 from lifecycle.quality import Judgement
 from lifecycle.spec import Features, Product
-from lifecycle.training import Rows
+from lifecycle.training import Keys, Rows
 from lifecycle.transforms import Transform
 from tasks.suites import load_suite
 
@@ -42,9 +42,10 @@ class ProductFiles:
 
     @property
     def read(self) -> tuple[Column, ...]:
-        """Return the raw columns a training needs: the inputs, the grain, the time, the target, the slices."""
+        """Return the raw columns a training needs: the inputs, and those that product.yaml names for a purpose."""
         product = self.product
         wanted = {*product.grain, product.time, product.target.column, *product.evaluation.slices}
+        wanted |= {product.weight, product.group}
         whole = not product.grain  # then the whole row is its identity
         return tuple(_column(one) for one in product.columns if one.input or whole or one.name in wanted)
 
@@ -87,15 +88,18 @@ def read_product(products: Path, name: str) -> ProductFiles:
     )
 
 
-def fit_features(files: ProductFiles, columns: Mapping[str, Array], train: Rows, labels: Labels) -> Prepared:
+def fit_features(
+    files: ProductFiles, columns: Mapping[str, Array], train: Rows, labels: Labels, groups: Keys | None = None
+) -> Prepared:
     """Fit on the rows in `train` and transform every row; a training row never sees its own label.
 
-    Raises ProductError naming the column or feature that cannot be used.
+    Nor does it see one of its group, `groups` (n,) being a key of each row's. Raises ProductError naming the column or feature that cannot be used.
     """
     inputs = {column.name: columns[column.name] for column in files.features.inputs}
     own = {name: values[train] for name, values in inputs.items()}
     many = labels.model_classes if files.product.task == "multiclass" else ()
-    seen = outcomes(labels.values[train], many)  # noqa: PD011  no frame of pandas
+    of_groups = None if groups is None else groups[train]
+    seen = outcomes(labels.values[train], many, of_groups)  # noqa: PD011  no frame of pandas
     fitted = fit(files.features, own, seen)
     matrix = fitted.transform(inputs)
     if fitted.means:

@@ -21,6 +21,7 @@ DECIDING = (
     "lifecycle.columns",
     "lifecycle.contract",
     "lifecycle.encoding",
+    "lifecycle.enough",
     "lifecycle.evaluation",
     "lifecycle.feature_spec",
     "lifecycle.features",

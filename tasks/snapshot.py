@@ -98,6 +98,18 @@ def frame_of(tables: Sequence[pa.Table], columns: Sequence[Column], product: Pro
     return _joined([kept[str(at)] for at in range(len(tables))], sum(len(one.keys) for one in parts.values()))
 
 
+def group_keys(frame: Frame, column: str) -> Keys:
+    """Return a key per row (n,) that rows with the same value of a column share; a row without one is alone.
+
+    The same value has the same key in every snapshot.
+    """
+    import pandas as pd  # noqa: PLC0415
+
+    values = pd.Series(frame.columns[column])
+    found = np.asarray(pd.util.hash_pandas_object(values, index=False), dtype=np.uint64)
+    return np.where(values.isna().to_numpy(), frame.keys, found)
+
+
 def _newest(parts: Mapping[str, _Part], *, keep: bool) -> dict[str, _Part]:
     """Return parts, the newest first, without the rows a newer one has as well; all of them with `keep`."""
     newer: Keys = np.empty(0, dtype=np.uint64)

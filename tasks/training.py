@@ -16,7 +16,7 @@ from lifecycle.features import FittedFeatures, Matrix
 from lifecycle.labels import aligned
 from lifecycle.metrics import Floats, Metric, TaskKind, higher_is_better, value
 from lifecycle.spec import Product
-from lifecycle.training import Candidate, Rows
+from lifecycle.training import Candidate, Keys, Rows
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -43,7 +43,8 @@ _REFUSED = str.maketrans("[]<", "()(")
 class Data:
     """The feature matrix (n, k) of every row, its labels (n,) with NaN where unknown, and what the columns are.
 
-    `classes`: of the codes in `labels`, those of a model first, which are `known`; none for a number.
+    `classes`: of the codes in `labels`, those of a model first, which are `known`; none for a number. `weights` (n,):
+    how much each row counts. `groups` (n,): a key that the rows of a group share.
     """
 
     matrix: Matrix
@@ -51,6 +52,12 @@ class Data:
     features: FittedFeatures
     classes: tuple[str, ...] = ()
     known: int = 0
+    weights: Floats | None = None
+    groups: Keys | None = None
+
+    def weights_of(self, rows: Rows) -> Floats | None:
+        """Return how much each of some rows counts, None when all count the same."""
+        return None if self.weights is None else self.weights[rows]
 
     @property
     def model_classes(self) -> tuple[str, ...]:
@@ -93,7 +100,7 @@ def fit_candidate(product: Product, data: Data, candidate: Candidate, stopping: 
         name=candidate.name,
         model=bytes(final.save_raw("ubj")),
         rounds=rounds,
-        stopping_score=value(product.evaluation.metric, data.labels[stopping], scores),
+        stopping_score=value(product.evaluation.metric, data.labels[stopping], scores, data.weights_of(stopping)),
         rows=len(candidate.train),
     )
 
@@ -141,6 +148,7 @@ def _matrix(data: Data, rows: Rows, ref: QuantileDMatrix | None = None) -> Quant
     return _xgboost().QuantileDMatrix(
         data.matrix[rows],
         data.labels[rows],
+        weight=data.weights_of(rows),
         feature_names=_names(data.features.feature_names),
         feature_types=list(data.features.feature_types),
         enable_categorical=True,

@@ -88,7 +88,11 @@ def test_the_newest_labelled_row_ends_the_holdout_not_the_newest_row() -> None:
     ("days", "label", "grounds"),
     [
         (np.linspace(0, 30, 1000), np.full(1000, np.nan), [Ground.NO_LABELS]),
-        (np.linspace(0, 30, 60), alternating(60), [Ground.TOO_FEW_ROWS, Ground.TOO_FEW_ROWS]),
+        (
+            np.linspace(0, 30, 60),
+            alternating(60),
+            [Ground.TOO_FEW_ROWS, Ground.TOO_FEW_ROWS, Ground.TOO_FEW_OF_A_CLASS],
+        ),
         (np.linspace(0, 6, 1000), alternating(1000), [Ground.TOO_FEW_ROWS, Ground.ONE_CLASS, Ground.ONE_CLASS]),
         (np.linspace(0, 30, 1000), np.zeros(1000), [Ground.ONE_CLASS] * 3),
         (np.linspace(0, 30, 1000), np.where(np.arange(1000) < 760, alternating(1000), 0.0), [Ground.ONE_CLASS]),
@@ -198,7 +202,10 @@ def test_without_times_there_is_no_recent_window() -> None:
     ("label", "grounds"),
     [
         (np.full(1000, np.nan), [Ground.NO_LABELS]),
-        (np.concatenate((alternating(60), np.full(940, np.nan))), [Ground.TOO_FEW_ROWS, Ground.TOO_FEW_ROWS]),
+        (
+            np.concatenate((alternating(60), np.full(940, np.nan))),
+            [Ground.TOO_FEW_ROWS, Ground.TOO_FEW_ROWS, Ground.TOO_FEW_OF_A_CLASS],
+        ),
         (np.zeros(1000), [Ground.ONE_CLASS] * 3),
     ],
     ids=["no labels", "too few rows", "one class"],
