@@ -21,9 +21,10 @@ from lifecycle.grounds import Ground
 from lifecycle.labels import Labels, read_labels
 from lifecycle.settings import Settings
 from lifecycle.spec import Product
-from lifecycle.training import Split, Undecidable
+from lifecycle.training import Keys, Split, Undecidable
+from tasks import control, responding
 from tasks.challenges import Job, Outcome, Settled, append_to_ledger, find_settled, record_undecidable, register_model
-from tasks.claim import leave_turn, renew_turn, take_turn
+from tasks.claim import leave_turn, leave_wish, renew_turn, take_turn
 from tasks.clients import settings
 from tasks.evaluation import Judged, find_leaks, judge, load_champion
 from tasks.events import send
