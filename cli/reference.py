@@ -29,6 +29,7 @@ from cli import (
     monitor,
     orders,
     predict,
+    report,
     requeue,
     score,
     shapes,
@@ -49,6 +50,7 @@ SHAPES: Mapping[str, tuple[tuple[str, object], ...]] = {
     "demo": (("`demo --json`", list[demo.Told]),),
     "init": (("`init --json`", initialised.Initialised),),
     "status": (("`status PRODUCT --json`", shapes.ProductStatus), ("`status --json`", shapes.Overview)),
+    "report": (("`report --json`", report.Built),),
     "drop": (("`drop --json`, with or without `--wait`", list[shapes.Dropped]),),
     "predict": (
         ("`predict --json`", predict.Prediction),

@@ -102,11 +102,11 @@ def address_of(here: Here, product: str) -> str | None:
 
 
 def report(here: Here, product: str) -> Report | None:
-    """Return the newest page about a product, or None when none was written."""
-    from tasks import objects
+    """Return the page about a product, or None when none was built."""
+    from tasks import report_links
 
-    pages = [key for key in objects.keys(here.bucket, f"reports/{product}/", limit=10_000) if key.endswith(".html")]
-    return Report(f"s3://{here.bucket}/{pages[-1]}") if pages else None
+    found = report_links.find_report(here.settings, product)
+    return Report(found.url) if found else None
 
 
 def services(here: Here) -> Services:

@@ -1,0 +1,260 @@
+"""Charts drawn as SVG for a page: text stays text, colours are the page's, nothing outside is referred to.
+
+Matplotlib draws. Its colours are stand-ins that become the page's variables, so that one drawing is read by day and by
+night. What a chart says is `lifecycle/charts.py`.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
+
+import numpy as np
+
+from lifecycle.charts import Chart, Kind, Series, Tone
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_WIDTH, _HEIGHT, _POINTS = 360, 210, 72  # points of the drawing; a card of the page is about as wide
+_ROW, _MARGIN = 22, 66  # a chart on its side is as high as it has names
+_LETTERS = 9.5
+# Colours nobody else uses; each becomes a variable of the page.
+_INK, _MUTED, _GRID = "#0a0b01", "#0a0b02", "#0a0b03"
+_TONES: Mapping[Tone, str] = {
+    "first": "#0a0b11",
+    "second": "#0a0b12",
+    "third": "#0a0b13",
+    "fourth": "#0a0b14",
+    "muted": "#0a0b15",
+    "ok": "#0a0b16",
+    "warn": "#0a0b17",
+    "bad": "#0a0b18",
+}
+_VARIABLES = {
+    _INK: "var(--ink)",
+    _MUTED: "var(--soft)",
+    _GRID: "var(--line)",
+    **{color: f"var(--{tone})" for tone, color in _TONES.items()},
+}
+_STYLE: Mapping[Any, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "tropism",
+    "font.size": _LETTERS,
+    "text.parse_math": False,  # a column may be called `$x$`
+    "text.color": _INK,
+    "axes.edgecolor": _GRID,
+    "axes.labelcolor": _MUTED,
+    "axes.facecolor": "none",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "axes.unicode_minus": True,
+    "grid.color": _GRID,
+    "grid.linewidth": 0.7,
+    "xtick.color": _GRID,
+    "ytick.color": _GRID,
+    "xtick.labelcolor": _MUTED,
+    "ytick.labelcolor": _MUTED,
+    "lines.linewidth": 1.8,
+    "lines.markersize": 3.5,
+}
+_MOST_TICKS, _MOST_NAMES, _MOST_LETTERS, _UPRIGHT = 6, 12, 14, 2
+_SVG, _HREF = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}href"
+
+
+def draw(chart: Chart, key: str) -> str:
+    """Return the chart as an SVG element; `key` keeps its ids apart from other charts' and names its title.
+
+    The same chart under the same key is the same text. Matplotlib's settings are changed while it draws.
+    """
+    import matplotlib as mpl  # noqa: PLC0415  # heavy
+    from matplotlib.backends.backend_svg import FigureCanvasSVG  # noqa: PLC0415
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    height = _MARGIN + _ROW * len(chart.places) if chart.kind == "across" else _HEIGHT
+    out = io.StringIO()
+    with mpl.rc_context(dict(_STYLE)), warnings.catch_warnings():
+        # The reader's fonts show the text, whatever the one it is measured with lacks.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        figure = Figure(figsize=(_WIDTH / _POINTS, height / _POINTS), layout="constrained", facecolor="none")
+        FigureCanvasSVG(figure)
+        axes = figure.add_subplot()
+        _KINDS[chart.kind](axes, chart)
+        _limits(axes, chart)
+        axes.set_xlabel(chart.x_label)
+        axes.set_ylabel("" if chart.kind == "across" else chart.y_label)
+        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    return _inlined(out.getvalue(), chart, key)
+
+
+def _bars(axes: Axes, chart: Chart) -> None:
+    """Draw the series beside each other at each place."""
+    places, width = np.arange(len(chart.places)), 0.8 / max(len(chart.series), 1)
+    for order, one in enumerate(chart.series):
+        shift = (order - (len(chart.series) - 1) / 2) * width
+        axes.bar(places + shift, _filled(one), width, color=_TONES[one.tone])
+    _names(axes, chart)
+    axes.grid(visible=False, axis="x")
+
+
+def _stacked(axes: Axes, chart: Chart) -> None:
+    """Draw the series on top of each other, with a bar an hour where places are hours."""
+    places = _moments(chart.places) if chart.over_time else np.arange(len(chart.places), dtype=np.float64)
+    width = 0.85 * (float(np.diff(places).min()) if len(places) > 1 else 1 / 24 if chart.over_time else 1.0)
+    below = np.zeros(len(places))
+    for one in chart.series:
+        axes.bar(places, _filled(one), width, bottom=below, color=_TONES[one.tone])
+        below += _filled(one)
+    if chart.over_time:
+        _dates(axes, chart)
+    else:
+        axes.set_xticks([])
+    axes.grid(visible=False, axis="x")
+    axes.set_ylim(bottom=0)
+
+
+def _lines(axes: Axes, chart: Chart) -> None:
+    """Draw each series as a line, with its points where they are few and its bounds as a band."""
+    places = _moments(chart.places)
+    for one in chart.series:
+        values, color = _values(one.values), _TONES[one.tone]
+        marker = "" if one.dashed or len(places) > 40 else "o"  # noqa: PLR2004  more points are a smear
+        line, width = ("--", 1.1) if one.dashed else ("-", 1.8)
+        axes.plot(places, values, line, color=color, marker=marker, linewidth=width)
+        if one.lower is not None and one.upper is not None:
+            axes.fill_between(places, _values(one.lower), _values(one.upper), color=color, alpha=0.2, lw=0)
+    _dates(axes, chart)
+    found = [value for one in chart.series for value in one.values if value is not None]
+    if found and min(found) >= 0 and not any(one.lower for one in chart.series):
+        axes.set_ylim(bottom=0)
+
+
+def _points(axes: Axes, chart: Chart) -> None:
+    """Draw each series as points with their intervals."""
+    places = _moments(chart.places)
+    for one in chart.series:
+        values, color = _values(one.values), _TONES[one.tone]
+        if one.dashed:
+            axes.plot(places, values, "--", color=color, lw=1.1)
+            continue
+        face = "none" if one.hollow else color
+        bounds = None
+        if one.lower is not None and one.upper is not None:
+            bounds = np.maximum(0, np.stack([values - _values(one.lower), _values(one.upper) - values]))
+        axes.errorbar(places, values, bounds, fmt="o", color=color, mfc=face, capsize=3, markersize=5, elinewidth=1.2)
+    _dates(axes, chart)
+
+
+def _across(axes: Axes, chart: Chart) -> None:
+    """Draw names downwards and one series to the right; values far beyond the limits end at the edge."""
+    values = _filled(chart.series[0])
+    axes.barh(np.arange(len(values)), values, 0.62, color=_TONES[chart.series[0].tone])
+    axes.set_yticks(np.arange(len(values)), [_short(str(one), 30) for one in chart.places])
+    axes.invert_yaxis()
+    axes.grid(visible=False, axis="y")
+    most = max((one.value for one in chart.limits), default=0.0)
+    if most > 0:
+        low, high = min(0.0, *values) if len(values) else 0.0, max(most, *values) if len(values) else most
+        axes.set_xlim(max(low, -most), min(high, 3 * most) * 1.08)
+
+
+_KINDS: Mapping[Kind, Callable[[Axes, Chart], None]] = {
+    "bars": _bars,
+    "stacked": _stacked,
+    "lines": _lines,
+    "points": _points,
+    "across": _across,
+}
+
+
+def _limits(axes: Axes, chart: Chart) -> None:
+    for one in chart.limits:
+        line = axes.axvline if chart.kind == "across" else axes.axhline
+        line(one.value, color=_TONES[one.tone], linestyle="--", linewidth=1.1)
+
+
+def _names(axes: Axes, chart: Chart) -> None:
+    """Name the places, or every n-th of many; names are slanted unless they are numbers."""
+    step = max(1, -(-len(chart.places) // _MOST_NAMES))
+    at = np.arange(0, len(chart.places), step)
+    names = [_short(str(chart.places[place]), _MOST_LETTERS) for place in at]
+    slanted = any(len(name) > _UPRIGHT for name in names)
+    axes.set_xticks(at, names, rotation=45 if slanted else 0, ha="right" if slanted else "center")
+
+
+def _dates(axes: Axes, chart: Chart) -> None:
+    """Name moments on a scale of time that is never narrower than some hours."""
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter  # noqa: PLC0415
+
+    places = _moments(chart.places)
+    margin = max(float(places[-1] - places[0]) * 0.03, 1 / 12)
+    axes.set_xlim(float(places[0]) - margin, float(places[-1]) + margin)
+    locator = AutoDateLocator(minticks=3, maxticks=_MOST_TICKS)  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+
+
+def _moments(places: Sequence[datetime | str]) -> Any:  # noqa: ANN401  # matplotlib publishes no type for it
+    from matplotlib.dates import date2num  # noqa: PLC0415
+
+    return np.asarray(date2num(list(places)), dtype=np.float64)  # type: ignore[no-untyped-call]
+
+
+def _values(values: Sequence[float | None]) -> Any:  # noqa: ANN401
+    return np.array([np.nan if one is None else one for one in values], dtype=np.float64)
+
+
+def _filled(series: Series) -> Any:  # noqa: ANN401
+    return np.nan_to_num(_values(series.values), nan=0.0)
+
+
+def _short(text: str, most: int) -> str:
+    plain = " ".join(text.split())
+    return plain if len(plain) <= most else f"{plain[: most - 1]}…"
+
+
+def _inlined(text: str, chart: Chart, key: str) -> str:
+    """Return the drawing without what belongs to a file of its own, under ids of its own, with title and sentence."""
+    root = ET.fromstring(text)  # noqa: S314  # written by matplotlib a moment ago
+    for parent in root.iter():
+        for child in list(parent):
+            if child.tag in (f"{_SVG}metadata", f"{_SVG}style"):
+                parent.remove(child)
+    used = {name for one in root.iter() for value in one.attrib.values() for name in re.findall(r"#([\w.-]+)", value)}
+    for one in root.iter():
+        one.tag = one.tag.removeprefix(_SVG)
+        one.attrib = {
+            ("href" if name == _HREF else name): _valued(name, value, key)
+            for name, value in one.attrib.items()
+            if name != "id" or value in used
+        }
+    root.attrib = {
+        "viewBox": root.attrib["viewBox"],
+        "role": "img",
+        "aria-labelledby": f"{key}-title {key}-desc",
+        "class": f"chart {chart.kind}",
+    }
+    for position, (tag, said) in enumerate((("title", chart.title), ("desc", f"{chart.y_label}. {chart.caption}"))):
+        named = ET.Element(tag, {"id": f"{key}-{tag}"})
+        named.text = said
+        root.insert(position, named)
+    return ET.tostring(root, encoding="unicode")
+
+
+def _valued(name: str, value: str, key: str) -> str:
+    """Return an attribute with the page's colours and this chart's ids."""
+    if name == "id":
+        return f"{key}-{value}"
+    value = re.sub(r"font:[^;]*?([\d.]+px)[^;]*", r"font-size: \1", value)
+    value = re.sub(r"font-family:[^;]*;?", "", value)
+    value = re.sub(r"#0a0b[01][0-9a-f]", lambda found: _VARIABLES[found[0]], value)
+    if name == _HREF:
+        return f"#{key}-{value.removeprefix('#')}"
+    return re.sub(r"url\(#", f"url(#{key}-", value)
