@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import boto3
 import httpx
@@ -62,12 +65,19 @@ def sensors_cloud(
 @pytest.fixture
 def loop(sensors_cloud: LocalCloud, house: Path) -> Iterator[Loop]:
     """A product that nothing has happened to yet; it is taken away when all its runs have ended."""
+    with product_on(sensors_cloud, house) as made:
+        yield made
+
+
+@contextmanager
+def product_on(cloud: LocalCloud, house: Path, **release: Any) -> Iterator[Loop]:
+    """Make a product whose releases proceed as told, and take it away when all its runs have ended."""
     name = f"sensors-{uuid.uuid4().hex[:6]}"
-    _furnish(house, name)
+    _furnish(house, name, release)
     session = boto3.session.Session("test", "test", region_name="us-east-1")
-    s3 = session.client("s3", endpoint_url=sensors_cloud.aws_endpoint_url)
-    with httpx.Client(base_url=sensors_cloud.prefect_api_url + "/", timeout=30) as http:
-        made = Loop(sensors_cloud, name, s3, http)
+    s3 = session.client("s3", endpoint_url=cloud.aws_endpoint_url)
+    with httpx.Client(base_url=cloud.prefect_api_url + "/", timeout=30) as http:
+        made = Loop(cloud, name, s3, http)
         yield made
         eventually(f"the end of every run of {name}", made.quiet)
     s3.close()
@@ -100,12 +110,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
             terminalreporter.line(one.row())
 
 
-def _furnish(house: Path, name: str) -> None:
+def _furnish(house: Path, name: str, release: Mapping[str, Any]) -> None:
     """Write the template's product under another name, its suite first: a product without one is refused."""
     suite = (TEMPLATE / "expectations" / "sensors_raw.json").read_text().replace("sensors_raw", f"{name}_raw")
     (house / "expectations" / f"{name}_raw.json").write_text(suite)
     draft = house / f".{name}"
     shutil.copytree(TEMPLATE / "products" / "sensors", draft)
     said = (draft / "product.yaml").read_text().replace("name: sensors\n", f"name: {name}\n")
-    (draft / "product.yaml").write_text(said)
+    more = f"\nrelease: {json.dumps(release)}\n" if release else ""
+    (draft / "product.yaml").write_text(said + more)
     draft.rename(house / "products" / name)
