@@ -28,6 +28,10 @@ REGION = "us-east-1"
 # A busy machine is no fault of the code: no test asserts a time.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")
+ASK_PREFECT = (
+    *("deployments", "events", "sweep", "worker"),
+    *("test_flow.py", "test_orchestrator.py", "test_notifying.py", "test_usage.py"),
+)
 
 
 @dataclass(frozen=True)
@@ -61,13 +65,19 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class ByFolder(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            path = nodeid.partition("::")[0]
-            folder = path.split("/")[1]
-            if folder == "e2e" or path.endswith("/test_cloud.py"):
-                return "cloud"
-            return path if folder == "unit" else folder
+            return scope(nodeid.partition("::")[0])
 
     return ByFolder(config, log)
+
+
+def scope(path: str) -> str:
+    """Return what runs in one process: by what it starts, a cloud or a Prefect server, else by its folder."""
+    _, folder, *_, name = path.split("/")
+    if folder == "e2e" or path.endswith("localcloud/test_cloud.py"):
+        return "cloud"
+    if folder in ASK_PREFECT or name in ASK_PREFECT:
+        return "prefect"
+    return path if folder == "unit" else folder
 
 
 @pytest.fixture(scope="session")

@@ -117,7 +117,9 @@ def test_what_may_not_be_released_is_refused_with_its_reason_and_nothing_moves(
         Bucket=settled.bucket, Key=control.record_key(settled.product), Body=frozen.model_dump_json().encode()
     )
     fine = register(settled, bundles(6, settled.product), champion="2")
-    assert "is frozen" in refused(settled, fine)
+    before = everything(settled)
+    put_off = release.carry_out(work(settled), fine)
+    assert (put_off.state, "is frozen" in put_off.reason, everything(settled)) == ("waiting", True, before)
     body = held.record.model_dump_json().encode()
     settled.aws.s3.put_object(Bucket=settled.bucket, Key=control.record_key(settled.product), Body=body)
 
@@ -215,6 +217,7 @@ def watched() -> Iterator[Callable[[int], Killer]]:
             client.meta.events.unregister("before-call", killer.before_call, unique_id=f"killer{number}")
 
 
+@pytest.mark.faults
 def test_killed_before_any_change_and_run_again_a_release_comes_to_the_same_end(
     two: House, bundles: Made, watched: Callable[[int], Killer]
 ) -> None:
@@ -276,6 +279,7 @@ def test_a_rollback_to_a_missing_or_altered_model_leaves_what_serves(settled: Ho
     assert everything(settled) == before
 
 
+@pytest.mark.faults
 def test_killed_before_any_change_and_run_again_a_rollback_goes_back_one_step_only(
     two: House, bundles: Made, watched: Callable[[int], Killer]
 ) -> None:

@@ -88,6 +88,7 @@ def sweep_until_still(house: House, listener: Listener) -> None:
             return
 
 
+@pytest.mark.faults
 def test_a_release_killed_before_any_change_is_finished_by_the_sweep(
     two: House, bundles: Made, listener: Listener, watched: Callable[[int], Killer]
 ) -> None:
@@ -108,6 +109,7 @@ def test_a_release_killed_before_any_change_is_finished_by_the_sweep(
     assert repairs(two) == []
 
 
+@pytest.mark.faults
 def test_a_rollback_killed_before_any_change_is_finished_by_the_sweep_never_undone(
     two: House, listener: Listener, watched: Callable[[int], Killer]
 ) -> None:
