@@ -20,11 +20,13 @@ from lifecycle.errors import ReleaseError, ServiceError, TropismError
 from lifecycle.events import MetricBreached
 from lifecycle.looks import Look
 from lifecycle.settings import Settings
-from tasks import events, labels, monitoring, summaries
+from tasks import events, labels, monitoring, outcome_batches, set_aside, summaries
 from tasks.clients import settings
 from tasks.monitoring import Place
 from tasks.predictions import LATE
 from tasks.step import Step, as_task, note
+
+_PUNCTUAL = 0.9
 
 
 @flow(name="monitor")
@@ -35,6 +37,8 @@ def monitor(product: str | None = None, cause: str = "schedule", retry_of: str |
     found, failed = [], []
     for name in [product] if product else spec.names(where.products):
         try:
+            if product is None and not _is_time(where, name, now):
+                continue
             found.append(look(as_task, where, name, now))
         except ReleaseError as error:
             if product:
@@ -67,11 +71,25 @@ def look(step: Step, where: Settings, name: str, now: datetime, window: timedelt
     looked = step("look", monitoring.look_at, place, champion, model, fresh=fresh, remember=window is None)
     for final in looked.finals:
         step("append to ledger", monitoring.append_final, where.bucket, name, final)
+    if window is None:
+        _keep_learning(step, place, looked.watch, fresh=fresh or bool(looked.finals))
     event = breach(looked.look, looked.watch)
     if event is not None and window is None:
         step("announce breach", events.send, event)
     note("look.taken", product=name, state=looked.look.state, alerts=len(looked.look.alerts))
     return looked.look
+
+
+def _keep_learning(step: Step, place: Place, watch: Watch, *, fresh: bool) -> None:
+    """Deliver what came true as training data, and end what was set aside once the data is right again.
+
+    Both before a breach is told: a training that follows then finds what it is to learn from.
+    """
+    name = place.product.name
+    if not of_cause(watch, Cause.DATA_FAULT):
+        step("end what was set aside", set_aside.end, place.bucket, name, place.now)
+    if place.policy.outcomes.learn and fresh:
+        step("deliver outcomes", outcome_batches.deliver, place.bucket, place.product, place.now)
 
 
 def breach(found: Look, watch: Watch) -> MetricBreached | None:
@@ -97,6 +115,13 @@ def breach(found: Look, watch: Watch) -> MetricBreached | None:
         breached=tuple(one.last.name for one in watch.pressing),
         named=found.named,
     )
+
+
+def _is_time(where: Settings, name: str, now: datetime) -> bool:
+    """Say whether the schedule's next look at a product is due; a schedule is a few minutes off at times."""
+    before = monitoring.read_watch(where.bucket, name).looked_at
+    every = spec.load(where.products, name).monitor.every
+    return before is None or now >= before + every * _PUNCTUAL
 
 
 def _since(place: Place) -> datetime:

@@ -18,7 +18,7 @@ from lifecycle import spec
 from lifecycle.response import Action, Response
 from lifecycle.response import respond as decide
 from lifecycle.settings import Settings
-from tasks import notifying, responding
+from tasks import notifying, responding, set_aside
 from tasks.clients import settings
 from tasks.step import Step, as_task, note
 
@@ -65,4 +65,4 @@ def _act(step: Step, where: Settings, product: str, found: Response, now: dateti
     elif found.action == "roll_back":
         step("roll back", roll_back, product, str(found), actor="respond", request=found.key)
     elif found.action == "quarantine_and_notify":
-        step("set predictions aside", responding.set_aside, where.bucket, product, found, now)
+        step("set predictions aside", set_aside.begin, where.bucket, product, found, now)

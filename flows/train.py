@@ -72,6 +72,7 @@ def challenge(where: Settings, product: str, cause: str, owner: str, step: Step 
             resolution=f"Bring data: `tropism drop {product} FILE --wait`.",
         )
     note("snapshot.taken", product=product, digest=snapshot.digest, batches=len(snapshot.batches), rows=snapshot.rows)
+    cause = step("see what it answers", responding.why_trained, where.bucket, product, cause)
     job = Job(files, snapshot, code_version(), owner, cause)
     run = step("open MLflow run", open_run, product, where.bucket, job.train_key, f"train-{snapshot.digest[:12]}")
     settled = step("look for an earlier decision", find_settled, product, run)

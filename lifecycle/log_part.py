@@ -7,7 +7,7 @@ the same objects make the same part.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -89,6 +89,14 @@ def parts_prefix(product: str) -> str:
 def hour_of(moment: datetime) -> datetime:
     """Return the hour (UTC) a moment lies in."""
     return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+
+
+def hours_between(since: datetime, until: datetime) -> Iterator[datetime]:
+    """Yield the hours (UTC) that touch [since, until], the oldest first."""
+    hour = hour_of(since)
+    while hour <= until:
+        yield hour
+        hour += HOUR
 
 
 def listing_of(objects: Iterable[tuple[str, int, datetime]]) -> str:

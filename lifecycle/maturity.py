@@ -5,8 +5,12 @@ Stretches are counted from a fixed day, so everybody cuts time at the same place
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from lifecycle.monitoring import MonitorPolicy
 
@@ -23,12 +27,26 @@ class Stretch(NamedTuple):
 
 def newest_due(policy: MonitorPolicy, now: datetime) -> Stretch | None:
     """Return the newest stretch whose labels are due; None where none are expected."""
-    return None if policy.outcomes.due is None else _ended(policy.window, now - policy.outcomes.due)
+    return None if policy.outcomes.due is None else _ended(policy.judged_by, now - policy.outcomes.due)
 
 
 def newest_ended(policy: MonitorPolicy, now: datetime) -> Stretch:
     """Return the newest stretch that is over, whose labels may still come."""
-    return _ended(policy.window, now)
+    return _ended(policy.judged_by, now)
+
+
+def stretch_of(policy: MonitorPolicy, moment: datetime) -> Stretch:
+    """Return the stretch a moment lies in."""
+    return _ended(policy.judged_by, moment + policy.judged_by)
+
+
+def by_stretch(policy: MonitorPolicy, at: NDArray[np.datetime64]) -> Iterator[tuple[Stretch, NDArray[np.intp]]]:
+    """Yield the stretches that moments (n,), datetime64[us] in UTC, lie in, the oldest first, and which of them do."""
+    first = np.datetime64(_FIRST.replace(tzinfo=None), "us")
+    places = (at - first) // np.timedelta64(policy.judged_by)
+    for place in np.unique(places):
+        since = _FIRST + int(place) * policy.judged_by
+        yield Stretch(since, since + policy.judged_by), np.flatnonzero(places == place)
 
 
 def _ended(length: timedelta, by: datetime) -> Stretch:

@@ -55,6 +55,13 @@ class OutcomePolicy(BaseModel):
     model_config = _CLOSED
 
     due: Annotated[Duration | None, Field(description="Labels come within; not given: none are expected.")] = None
+    window: Annotated[
+        Duration | None,
+        Field(ge=timedelta(minutes=1), description="Predictions judged together; not given: the monitor's window."),
+    ] = None
+    learn: Annotated[
+        bool, Field(description="Deliver predictions whose labels came as training data, through the same gate.")
+    ] = False
     min_labels: Annotated[int, Field(ge=20)] = 200
     unlabelled: Annotated[Limits, Field(description="Share of matured predictions without a label.")] = Limits(
         warn=0.2, breach=0.5
@@ -123,9 +130,18 @@ class MonitorPolicy(BaseModel):
     outcomes: OutcomePolicy = OutcomePolicy()
     respond: ResponsePolicy = ResponsePolicy()
 
+    @property
+    def judged_by(self) -> timedelta:
+        """Return how long the stretches are whose predictions are judged together."""
+        return self.outcomes.window or self.window
+
     @model_validator(mode="after")
     def _windows_are_nested(self) -> Self:
         if not self.recent <= self.recent_reach <= self.reach or not self.recent <= self.window <= self.reach:
             found = f"recent {self.recent} to {self.recent_reach}, window {self.window}, reach {self.reach}"
             raise ValueError(f"{found}; expected recent <= recent_reach <= reach and recent <= window <= reach")
+        if self.judged_by + (self.outcomes.due or timedelta(0)) > self.reach:
+            raise ValueError(f"reach {self.reach} is over before the labels of {self.judged_by} are due")
+        if self.outcomes.learn and self.outcomes.due is None:
+            raise ValueError("outcomes.learn: nothing is learned before labels are due; say `due`")
         return self

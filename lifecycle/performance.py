@@ -102,12 +102,16 @@ def bootstrap(metric: Score, labels: Floats, scores: Floats, policy: OutcomePoli
     return Bootstrap(point, float(lower), float(upper), float(found.std()))
 
 
+def is_covered(labels: int, predictions: int, policy: OutcomePolicy) -> bool:
+    """Say whether enough of a window's predictions have their label to speak for all of them."""
+    return labels >= max(policy.min_labels, (1 - policy.unlabelled.warn) * predictions)
+
+
 def realise(metric: Score, reference: Reference, seen: Outcomes, policy: OutcomePolicy, now: datetime) -> Realised:
     """Say how well the model did on a window so far."""
     found = bootstrap(metric, seen.labels, seen.scores, policy)
     due = matures_at(seen.until, policy)
-    covered = len(seen.labels) >= (1 - policy.unlabelled.warn) * seen.predictions
-    matured = due is not None and now >= due and covered and len(seen.labels) >= policy.min_labels
+    matured = due is not None and now >= due and is_covered(len(seen.labels), seen.predictions, policy)
     return Realised(
         metric=metric,
         since=seen.since,

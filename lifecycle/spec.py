@@ -18,6 +18,7 @@ from lifecycle.batch import Limits
 from lifecycle.declaration import Column, Features, Reading, Target
 from lifecycle.errors import SpecError
 from lifecycle.evaluation import EvaluationPolicy
+from lifecycle.learning import obstacles
 from lifecycle.metrics import TaskKind
 from lifecycle.monitoring import MonitorPolicy
 from lifecycle.period import PeriodPolicy
@@ -102,6 +103,15 @@ class Product(BaseModel):
             raise ValueError(f"group: {self.group!r} is the target or the time, so its rows cannot belong together")
         if self.repeats == "keep" and self.grain:
             raise ValueError("repeats: rows with a grain are identified by it; delete one of the two")
+        return self
+
+    @model_validator(mode="after")
+    def _outcomes_can_be_learned(self) -> Self:
+        """Refuse to learn from predictions what no request and no label tells."""
+        digests, periods = self.predictions.features == "digest", self.period is not None
+        found = obstacles(self.columns, self.target, self.grain, self.time, digests=digests, periods=periods)
+        if self.monitor.outcomes.learn and (first := next(found, None)):
+            raise ValueError(f"monitor.outcomes.learn: {first}")
         return self
 
     @property

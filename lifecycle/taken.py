@@ -21,6 +21,13 @@ def cause_of(key: str) -> str:
     return f"respond {key}"
 
 
+def asked_for(entries: Sequence[Entry], now: datetime) -> str | None:
+    """Return the cause that a training answers now: the newest one asked for of which nothing came yet."""
+    open_ones = [one for one in taken(entries, now) if one.action == "retrain" and one.outcome == "pending"]
+    made = {entry.cause for entry in entries if entry.action == "challenge"}
+    return next((cause for one in reversed(open_ones) if (cause := cause_of(one.key)) not in made), None)
+
+
 def decision(product_bundle: str | None, found: Response, now: datetime, version: str | None) -> Decision:
     """Return the ledger's entry of a decision; its key makes a second one impossible."""
     first = found.because[0] if found.because else None

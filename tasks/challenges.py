@@ -24,7 +24,7 @@ from tasks.bundles import contract_of, library_versions, reference_of, training_
 from tasks.evaluation import Champion, Judged
 from tasks.features import ProductFiles
 from tasks.lineage import Code
-from tasks.registry import BUNDLE_FOLDER, DECISION, DIGEST, SNAPSHOT, TRAIN_KEY, VERDICT
+from tasks.registry import BUNDLE_FOLDER, CAUSE, DECISION, DIGEST, SNAPSHOT, TRAIN_KEY, VERDICT
 from tasks.scorecards import write_plots
 from tasks.snapshot import Frame
 from tasks.tracking import Record, Run, finish_run, log_record, log_snapshot, read_tag, upload, write_mlmodel
@@ -125,6 +125,7 @@ def register_model(bucket: str, run: Run, job: Job, outcome: Outcome) -> Settled
         VERDICT: challenge.verdict,
         DIGEST: digest,
         SNAPSHOT: job.snapshot.digest,
+        CAUSE: job.cause,
         DECISION: challenge.model_dump_json(),
     }
     version = registry.register(product.name, run.run_id, tags, challenge.summary(None))
@@ -228,7 +229,7 @@ def _tags(job: Job, challenge: Challenge) -> dict[str, str]:
         "tropism.product_sha256": job.files.spec_sha256,
         "tropism.code": job.code.digest,
         "tropism.flow_run": job.flow_run,
-        "tropism.cause": job.cause,
+        CAUSE: job.cause,
         "mlflow.note.content": challenge.summary(None),
     }
     return tags | ({"mlflow.source.git.commit": job.code.commit} if job.code.commit else {})

@@ -23,7 +23,7 @@ from lifecycle.examination import Examination, Labelled, Windows, Yardstick, exa
 from lifecycle.ledger import Decision
 from lifecycle.log_part import LogPart, between, gather
 from lifecycle.looks import Look, compose, label_count, look_key, looks_prefix, watch_key
-from lifecycle.maturity import newest_due, newest_ended
+from lifecycle.maturity import newest_ended
 from lifecycle.monitoring import MonitorPolicy
 from lifecycle.performance import realise
 from lifecycle.profiles import Numbers
@@ -178,7 +178,7 @@ def _labelled(
 ) -> tuple[Labelled | None, dict[str, object]]:
     """Return the window whose labels are due, unless it is final and nothing came, and what is told of the labels."""
     policy, name = place.policy, place.product.name
-    due = newest_due(policy, place.now)
+    due = outcomes.newest_due_of(place.bucket, place.product, model.bundle.digest, _parts(place), place.now)
     if not fresh and (due is None or any(one.realised.since == due.since for one in before)):
         return None, {}
     book = labels.book(place.bucket, name, place.now, policy.reach + (policy.outcomes.due or LATE))

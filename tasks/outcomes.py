@@ -6,8 +6,8 @@ Scores come from the rows that were kept of the log, so the log itself is not re
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import datetime, timedelta
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -19,10 +19,11 @@ from lifecycle.errors import ServiceError
 from lifecycle.estimate import Past
 from lifecycle.examination import Labelled
 from lifecycle.label_book import Book, match
-from lifecycle.log_part import HOUR, hour_of, rows_key
-from lifecycle.maturity import Stretch
+from lifecycle.log_part import HOUR, LogPart, hours_between, rows_key
+from lifecycle.maturity import Stretch, newest_due, stretch_of
 from lifecycle.metrics import Floats
 from lifecycle.performance import Outcomes, Realised
+from lifecycle.spec import Product
 from tasks import objects, prediction_rows
 from tasks.prediction_rows import Rows, rows_in, together
 from tasks.predictions import LATE
@@ -51,10 +52,33 @@ def join(bucket: str, product: str, bundle: Bundle, stretch: Stretch, book: Book
     return Labelled(outcomes, np.asarray(delays, dtype=np.float64))
 
 
+def newest_due_of(
+    bucket: str, product: Product, bundle: str, parts: Iterable[LogPart], now: datetime
+) -> Stretch | None:
+    """Return the newest stretch whose labels are due and in which a bundle answered; None: there is none.
+
+    `parts` come newest first. An hour without traffic says nothing about a model, so it is not what is looked at.
+    """
+    policy, last = product.monitor, None
+    newest = newest_due(policy, now)
+    if newest is None:
+        return None
+    for part in parts:
+        if last is not None and part.hour < last - HOUR:
+            break
+        if not any(one.sketch.bundle == bundle and one.sketch.rows for one in part.sketches):
+            continue
+        rows = rows_in(bucket, rows_key(product.name, part.hour), bundle, now - policy.reach, newest.until)
+        if rows is not None:
+            found = rows.at.max().astype(datetime).replace(tzinfo=UTC)
+            last = found if last is None else max(last, found)
+    return None if last is None else stretch_of(policy, last)
+
+
 def predictions_of(bucket: str, product: str, bundle: str, stretch: Stretch, now: datetime) -> Rows:
     """Return what a bundle answered in a stretch of time, delivered up to a day later."""
     last = min(now, stretch.until + LATE)
-    keys = (rows_key(product, hour) for hour in _hours(stretch.since, last))
+    keys = (rows_key(product, hour) for hour in hours_between(stretch.since, last))
     found = [rows_in(bucket, key, bundle, stretch.since, stretch.until) for key in keys]
     return together([one for one in found if one is not None])
 
@@ -62,7 +86,7 @@ def predictions_of(bucket: str, product: str, bundle: str, stretch: Stretch, now
 def parked(bucket: str, product: str, book: Book, reach: timedelta, now: datetime) -> int:
     """Return how many labels are about no prediction within reach. They stay in the book, and may find theirs yet."""
     left = book.current.keys
-    for hour in _hours(now - reach, now):
+    for hour in hours_between(now - reach, now):
         if not len(left):
             break
         left = np.setdiff1d(left, prediction_rows.keys_in(bucket, rows_key(product, hour)))
@@ -108,13 +132,6 @@ def _numbers(bundle: Bundle, scores: Floats, labels: NDArray[Any]) -> tuple[Floa
     code = {name: float(at) for at, name in enumerate([*classes, *strange])}
     padded = np.concatenate([scores.reshape(len(labels), -1), np.zeros((len(labels), len(strange)))], axis=1)
     return padded, np.array([code[str(one)] for one in labels.tolist()], dtype=np.float64)
-
-
-def _hours(since: datetime, until: datetime) -> Iterator[datetime]:
-    hour = hour_of(since)
-    while hour <= until:
-        yield hour
-        hour += HOUR
 
 
 def _prefix(product: str, bundle: str) -> str:

@@ -72,6 +72,14 @@ def keys_in(bucket: str, key: str) -> Keys:
     return np.sort(found.column("key").to_numpy())
 
 
+def answered_in(bucket: str, key: str) -> tuple[Keys, Times]:
+    """Return the keys (n,) of a file of rows and when each was answered (n,); none when there is no such file."""
+    found = _read(bucket, key, ["key", "at"])
+    if found is None:
+        return np.empty(0, dtype=np.uint64), np.empty(0, dtype="datetime64[us]")
+    return found.column("key").to_numpy(), found.column("at").to_numpy().astype("datetime64[us]")
+
+
 def rows_in(bucket: str, key: str, bundle: str, since: datetime, until: datetime) -> Rows | None:
     """Return one bundle's predictions answered in [since, until) that a file holds; None when there are none."""
     import pyarrow.compute as pc  # noqa: PLC0415

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # MLflow opens `models:/<product>/<version>` here; the bundle is a folder of its own below, so that it stays exact.
 MODEL_FOLDER, BUNDLE_FOLDER = "model", "model/bundle"
 TRAIN_KEY, VERDICT, DIGEST, DECISION = "tropism.train_key", "tropism.verdict", "tropism.bundle", "tropism.decision"
-SNAPSHOT = "tropism.snapshot"
+SNAPSHOT, CAUSE = "tropism.snapshot", "tropism.cause"
 
 
 @dataclass(frozen=True)

@@ -6,30 +6,14 @@ and every act is idempotent on that key. What to do is `lifecycle/response.py`.
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Literal
-
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from datetime import UTC, datetime
 
 from lifecycle.control import ControlRecord
 from lifecycle.episodes import Watch
 from lifecycle.events import RetrainRequested
 from lifecycle.response import Response, Situation
-from lifecycle.taken import cause_of, decision, taken
-from tasks import control, events, ledger, monitoring, objects
-
-
-class SetAside(BaseModel):
-    """Predictions since a moment that were made of data which is wrong, and why it is taken for wrong."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    format: Literal[1] = 1
-    product: str
-    since: AwareDatetime
-    noted_at: AwareDatetime
-    decision: str
-    reason: str
+from lifecycle.taken import asked_for, cause_of, decision, taken
+from tasks import control, events, ledger, monitoring
 
 
 def situation_of(bucket: str, product: str, now: datetime) -> tuple[Situation, ControlRecord]:
@@ -53,21 +37,18 @@ def ask_for_training(product: str, found: Response) -> None:
     events.send(RetrainRequested(product=product, cause=cause_of(found.key), request_id=found.key))
 
 
-def set_aside(bucket: str, product: str, found: Response, now: datetime) -> str:
-    """Write down which predictions were made of data that is wrong, so that nothing is learned of them.
-
-    The log itself stays as it is. A second call finds the first one's note.
-    """
-    since = min(one.since for one in found.because)
-    key = f"quarantine/{product}/predictions/{since:%Y-%m-%dT%H-%M-%SZ}/reasons.json"
-    told = "\n".join(str(one.worst) for one in found.because)
-    body = SetAside(product=product, since=since, noted_at=now, decision=found.key, reason=told)
-    objects.create(bucket, key, body.model_dump_json().encode())
-    return key
-
-
 def write_down(bucket: str, product: str, record: ControlRecord, found: Response, now: datetime) -> int:
     """Append the decision to the ledger and return its number; a second call returns the same one."""
     champion = record.champion
     bundle, version = (champion.bundle, champion.model_version) if champion else (None, None)
     return ledger.append(bucket, product, decision(bundle, found, now, version)).seq
+
+
+def why_trained(bucket: str, product: str, told: str, now: datetime | None = None) -> str:
+    """Return why a training happens: what was asked for and is not answered yet, else what it was told.
+
+    What a training asked for is to learn from may land a moment later, and then it is that batch that wakes it.
+    """
+    if told.startswith(cause_of("")):
+        return told
+    return asked_for(ledger.entries(bucket, product), now or datetime.now(UTC)) or told
