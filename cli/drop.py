@@ -29,7 +29,7 @@ def drop(
     """Upload files to landing/PRODUCT/, as any S3 client may. Their arrival is the event that starts everything.
 
     With --wait each file is followed: checked, validated or quarantined, a model trained on it, judged, released.
-    Exit code 1 when a file was quarantined, 16 when it has not ended in time.
+    Exit code 1 when a file was quarantined or waits for the end of a freeze, 16 when it has not ended in time.
 
     Example: tropism drop flights flights-2013-01.csv --wait
     """
@@ -37,8 +37,11 @@ def drop(
     wanted = landing.plan(product, files, name)
     follower = follow.start(here, product)
     landed = [_put(here, one, quiet=as_json) for one in wanted]
-    if not wait:
+    stop = _stopped(here, product)
+    if not wait or stop:
         _answer([_unfollowed(one) for one in landed], as_json=as_json)
+        if wait:
+            raise typer.Exit(1)
         return
     with board.opened(silent=as_json) as shown:
         sights = follower.follow(landed, timeout=timeout, show=shown.show)
@@ -86,6 +89,16 @@ def _put(here: Here, wanted: landing.Wanted, *, quiet: bool) -> Landed:
     size = wanted.path.stat().st_size
     with output.progress(f"uploading {wanted.path.name} ({size:,} bytes) to {wanted.key}", quiet=quiet):
         return landing.put(here, wanted)
+
+
+def _stopped(here: Here, product: str) -> bool:
+    """Say whether a freeze keeps what lands waiting, and warn of it."""
+    from tasks import control
+
+    stop = control.stopped(here.bucket, product)
+    if stop is not None:
+        output.warn(f"What lands waits: {stop.found}. It goes on after `tropism unfreeze {product}`.")
+    return stop is not None
 
 
 def _unfollowed(landed: Landed) -> Dropped:

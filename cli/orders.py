@@ -108,7 +108,9 @@ def freeze(
     name: Annotated[str | None, _NAME] = None,
     as_json: Annotated[bool, _JSON] = False,
 ) -> None:
-    """Stop everything but serving: nothing is released and no release goes on. Rollback and abort still work.
+    """Stop everything but serving: what lands waits, nothing is trained or released, no release goes on.
+
+    What is at work ends as it would have. Predictions, the guard, rollback and abort still work.
 
     Example: tropism freeze flights --reason "end of the quarter"
     """
@@ -121,7 +123,7 @@ def unfreeze(
     name: Annotated[str | None, _NAME] = None,
     as_json: Annotated[bool, _JSON] = False,
 ) -> None:
-    """Let things go on; what waited is woken by the next sweep.
+    """Let things go on; what waited is woken at once.
 
     Example: tropism unfreeze flights --reason "the books are closed"
     """

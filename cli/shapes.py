@@ -51,8 +51,28 @@ class Report:
 
 
 @dataclass(frozen=True)
+class Freeze:
+    """Since when (ISO 8601, UTC), by whom and why a product is frozen, and what waits for the end of it.
+
+    `deliveries` lie in landing, `batches` no model was trained on, `training` was asked for meanwhile, and `model`
+    passed the gate and is not released.
+    """
+
+    since: str | None
+    by: str | None
+    reason: str | None
+    deliveries: int
+    batches: int
+    training: bool
+    model: str | None
+
+
+@dataclass(frozen=True)
 class ProductStatus:
-    """`status PRODUCT`: what serves; `weight` is the share (0-1) of requests the challenger answers."""
+    """`status PRODUCT`: what serves; `weight` is the share (0-1) of requests the challenger answers.
+
+    `freeze` is null while the product is not frozen.
+    """
 
     product: str
     champion: Serving | None
@@ -63,6 +83,7 @@ class ProductStatus:
     batches: Zones
     report: Report | None
     frozen: bool
+    freeze: Freeze | None
 
 
 @dataclass(frozen=True)

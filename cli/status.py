@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli import context, deliveries, output, releases
+from cli import context, deliveries, frozen, output, releases
 from cli.context import Here
 from cli.services import RECENT
 from cli.shapes import (
@@ -68,6 +68,7 @@ def of_product(here: Here, product: str) -> ProductStatus:
     from tasks import control
 
     record = control.read(here.bucket, product).record
+    zones = deliveries.zones(here.bucket, product)
     return ProductStatus(
         product=product,
         champion=_serving(record.champion),
@@ -75,9 +76,10 @@ def of_product(here: Here, product: str) -> ProductStatus:
         weight=record.weight,
         release=releases.step(record),
         endpoint=endpoint(here, product),
-        batches=deliveries.zones(here.bucket, product),
+        batches=zones,
         report=report(here, product),
         frozen=record.frozen,
+        freeze=frozen.freeze(here.bucket, record, zones),
     )
 
 
@@ -154,6 +156,8 @@ def tell(found: ProductStatus) -> None:
     facts.append(
         ("batches", f"{zones.validated} validated, {zones.quarantined} quarantined, {zones.landing} just landed")
     )
+    if found.freeze is not None:
+        facts.extend(frozen.facts(found.freeze))
     facts.append(("next", _next(found)))
     output.facts(facts, indent=2)
     expected = {champion.version} if champion is not None else set()
@@ -192,7 +196,7 @@ def _serving(held: Contender | None) -> Serving | None:
 
 def _next(found: ProductStatus) -> str:
     if found.frozen:
-        return "nothing: it is frozen"
+        return f"nothing, until somebody ends the freeze: tropism unfreeze {found.product} --reason R"
     if found.release is not None:
         return _NEXT[found.release.state].replace("PRODUCT", found.product)
     if found.batches.landing:

@@ -13,6 +13,7 @@ from lifecycle.events import (
     MetricBreached,
     ModelChallenged,
     ModelRefused,
+    ProductUnfrozen,
     ReleaseAdvanced,
     ReleaseHeld,
     ReleasePromoted,
@@ -45,6 +46,7 @@ def events() -> tuple[Event, ...]:
         *_batches(),
         *_models(),
         *_watched(),
+        ProductUnfrozen(product="flights", times=1, actor="ada", reason="the books are closed"),
         RetrainRequested(product="flights", cause='somebody\'s "wish"', request_id="r-1"),
         RunLost(product=None, flow_run_id=_RUN, cause="Lambda RetriesExhausted: Runtime.ExitError", process="t-1"),
         AlarmFired(

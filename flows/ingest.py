@@ -24,7 +24,8 @@ from lifecycle.codes import Code
 from lifecycle.delivery import Delivery, LandedObject, Outcome, Worker, refuse_key, to_markdown
 from lifecycle.errors import UsageError
 from lifecycle.events import BatchQuarantined, BatchValidated, Event
-from tasks import batches, deliveries, judging, landing, requeues
+from lifecycle.freezing import FROZEN
+from tasks import batches, control, deliveries, judging, landing, requeues
 from tasks.batches import Order
 from tasks.clients import settings
 from tasks.events import send
@@ -44,10 +45,14 @@ class Work:
 
 @flow(name="ingest")
 def ingest(product: str, key: str, object_version: str | None = None, retry_of: str | None = None) -> State[Delivery]:
-    """Take in one delivery; the run's message and result say what became of it."""
+    """Take in one delivery; the run's message and result say what became of it. A frozen product's waits."""
     if reason := refuse_key(product, key):
         raise UsageError(f"{key!r} is no delivery of {product}.", detail=str(reason))
     where = settings()
+    stop = as_task("see whether it is frozen", control.stopped, where.bucket, product)
+    if stop is not None:
+        note("delivery.put_off", product=product, key=key, code=stop.code)
+        return Completed(name=FROZEN, message=f"{key!r} stays where it landed and is taken in after the freeze. {stop}")
     worker = Worker(flow_run.get_id() or "unknown", retry_of)
     work = Work(as_task, where.bucket, where.products, where.expectations, worker)
     record = take_in(work, product, key, object_version)

@@ -15,11 +15,12 @@ from flows import finishing, rollback
 from flows.following import CHAMPION, Work, project_champion
 from flows.traffic import move_traffic
 from lifecycle.control import Actor, ControlRecord
+from lifecycle.divergence import Divergence, Observed, divergences, repair_key
 from lifecycle.errors import TropismError
 from lifecycle.events import LifecycleDiverged, RunLost
 from lifecycle.ledger import Decision
 from lifecycle.lost import LOOK_BACK, Crash, Notice, Run, after_crash, busy_with, judge
-from lifecycle.repair import Divergence, Observed, divergences, repair_key, unfinished_change
+from lifecycle.repair import unfinished_change
 from lifecycle.reversal import Wish
 from lifecycle.settings import Settings
 from tasks import control, endpoint, events, ledger, processes, registry, runs

@@ -11,12 +11,14 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from flows import telling, watching
-from flows.following import Work, append_decision, follow, write_over
+from flows.following import Work, append_decision, follow, tell, write_over
 from flows.traffic import end_release, granted
 from lifecycle import orders
 from lifecycle.control import ControlRecord, Move, version_of
 from lifecycle.errors import ReleaseError
+from lifecycle.events import ProductUnfrozen
 from lifecycle.findings import Finding
+from lifecycle.freezing import thaw_of
 from lifecycle.ledger import Decision
 from lifecycle.reversal import Wish
 from lifecycle.stepping import Ending, State, state_of
@@ -61,13 +63,18 @@ def hold(work: Work, reason: str) -> Obeyed:
 
 
 def freeze(work: Work, reason: str) -> Obeyed:
-    """Stop everything but serving. Frozen already, nothing changes."""
+    """Stop everything but serving (`lifecycle/freezing.py`). Frozen already, nothing changes."""
     return _say(work, "freeze", lambda record: orders.freeze(record, work.now, reason))
 
 
 def unfreeze(work: Work, reason: str) -> Obeyed:
-    """Let things go on. Not frozen, nothing changes. The sweep wakes what waited."""
-    return _say(work, "unfreeze", lambda record: orders.unfreeze(record, work.now, reason))
+    """Let things go on, and wake the sweep, which wakes what waited. Not frozen, nothing changes."""
+    done = _say(work, "unfreeze", lambda record: orders.unfreeze(record, work.now, reason))
+    word = thaw_of(control.read(work.bucket, work.product).record)
+    if word is None:
+        return done
+    event = ProductUnfrozen(product=work.product, times=word.times, actor=word.by, reason=word.reason)
+    return done if tell(work, event) else replace(done, pending=("what waited",))
 
 
 def abort(work: Work, reason: str, request: str) -> Obeyed:

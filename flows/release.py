@@ -105,7 +105,7 @@ def _ended(work: Work, candidate: Candidate) -> Ended | None:
 
 def _refused(work: Work, held: Held, candidate: Candidate, refused: Refused) -> Released:
     note("release.refused", product=work.product, model=candidate.model_version, code=refused.code)
-    if is_behind(refused) or refused.code == "experiment_under_way":
+    if is_behind(refused) or refused.code in ("experiment_under_way", "frozen"):
         state: State = "behind" if is_behind(refused) else "waiting"
         return Released(work.product, candidate.model_version, state, None, refused.reason)
     if refused.code == "stale_comparison":

@@ -17,6 +17,7 @@ from lifecycle import training
 from lifecycle.batch import Reason
 from lifecycle.claim import Busy
 from lifecycle.errors import TrainingError
+from lifecycle.freezing import FROZEN
 from lifecycle.grounds import Ground
 from lifecycle.labels import Labels, read_labels
 from lifecycle.settings import Settings
@@ -39,12 +40,17 @@ from tasks.training import Data, choose, fit_candidate
 
 @flow(name="train")
 def train(product: str, cause: str = "batch.validated", retry_of: str | None = None) -> State[str]:
-    """Train a challenger for a product, or say who is training already.
+    """Train a challenger for a product, or say who is training already, or that the product is frozen.
 
     A second run on the same data tells the same decision again and changes nothing. `cause`: what made it
     happen. `retry_of`: the dead flow run that this one replaces.
     """
     where, owner = settings(), flow_run.get_id() or "no flow run"
+    stop = as_task("see whether it is frozen", control.stopped, where.bucket, product)
+    if stop is not None:
+        as_task("leave a wish", leave_wish, where.bucket, product, owner)
+        note("train.put_off", product=product, cause=cause, code=stop.code)
+        return Completed(name=FROZEN, message=f"Nothing is trained; it is asked for again after the freeze. {stop}")
     turn = as_task("take the turn", take_turn, where.bucket, product, owner, retry_of)
     if isinstance(turn, Busy):
         since = f"{turn.turn.since:%Y-%m-%d %H:%M:%S} UTC"
@@ -54,7 +60,9 @@ def train(product: str, cause: str = "batch.validated", retry_of: str | None = N
     try:
         while again:
             told = challenge(where, product, cause, owner)
-            again = leave_turn(where.bucket, product, owner)
+            # Wished for during a freeze that began meanwhile: the wish stays, the sweep asks again after it.
+            stop = control.stopped(where.bucket, product)
+            again = leave_turn(where.bucket, product, owner, finished=stop is None)
     finally:
         if again:
             leave_turn(where.bucket, product, owner, finished=False)

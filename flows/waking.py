@@ -10,15 +10,17 @@ from collections.abc import Iterator
 
 from flows.mending import Place
 from lifecycle.events import BatchLanded, ModelChallenged, RetrainRequested
+from lifecycle.freezing import thaw_of
 from lifecycle.lost import Run, busy_with
 from lifecycle.repair import (
     WakeIngest,
     WakeRelease,
     WakeTrain,
-    is_covered,
     missed_deliveries,
     missed_release,
     missed_training,
+    thawed_training,
+    uncovered,
 )
 from tasks import claim, control, events, ledger, missed
 from tasks.snapshot import take_snapshot
@@ -28,24 +30,32 @@ _DELIVERIES = 100
 
 
 def wake_ingest(place: Place, product: str, active: tuple[Run, ...]) -> Iterator[str]:
-    """Tell again of landed objects that nobody works on."""
+    """Tell again of landed objects that nobody works on; of those that waited for the end of a freeze at once."""
+    record = control.read(place.bucket, product).record
+    if record.frozen:
+        return
     working = busy_with(active, "ingest", product)
     keys = frozenset(str(run.parameters.get("key")) for run in working)
     landed = missed.landed(place.bucket, product, limit=10 * _DELIVERIES)
-    for wake in missed_deliveries(landed, keys, place.now, limit=_DELIVERIES):
+    for wake in missed_deliveries(landed, keys, place.now, limit=_DELIVERIES, thaw=thaw_of(record)):
         place.step("tell again of a delivery", events.send, _landed(place, product, wake))
         yield f"{product}: told again (attempt {wake.attempt}) that {wake.landed.key!r} landed."
 
 
 def wake_train(place: Place, product: str, active: tuple[Run, ...]) -> Iterator[str]:
-    """Ask for a training of batches that no challenge was made from."""
-    if busy_with(active, "train", product):
+    """Ask for a training of batches that no challenge was made from, and for one that a freeze put off."""
+    record = control.read(place.bucket, product).record
+    if record.frozen or busy_with(active, "train", product):
+        return
+    thaw = thaw_of(record)
+    if thaw is not None and claim.waits_since(place.bucket, product, thaw.at):
+        yield _ask(place, product, thawed_training(thaw, place.now))
         return
     found, entries = missed.validated(place.bucket, product), ledger.entries(place.bucket, product)
-    if is_covered(found.batch_ids, entries):
+    if not uncovered(found.batch_ids, entries):
         return
     snapshot = take_snapshot(place.bucket, product)
-    wake = missed_training(snapshot.digest, found.newest, entries, place.now)
+    wake = missed_training(snapshot.digest, found.newest, entries, place.now, thaw)
     if snapshot.batches and wake is not None:
         yield _ask(place, product, wake)
 

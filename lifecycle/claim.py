@@ -51,6 +51,19 @@ def take(found: Turn | None, product: str, owner: str, now: datetime, *, retry_o
     return Taken(Turn(product=product, owner=owner, state="training", since=since, renewed_at=now))
 
 
+def wish(found: Turn | None, product: str, owner: str, now: datetime) -> Turn:
+    """Leave a wish without taking the turn: training is not allowed now. Whoever trains next fulfils it."""
+    if found is None:
+        return Turn(product=product, owner=owner, state="idle", since=now, renewed_at=now, wished=True)
+    renewed = found.renewed_at if found.state == "training" else now
+    return found.model_copy(update={"wished": True, "renewed_at": renewed})
+
+
+def waits_since(found: Turn | None, moment: datetime) -> bool:
+    """Say whether a wish was left before a moment and nobody trained since. Ask it when no run trains."""
+    return found is not None and found.wished and found.renewed_at < moment
+
+
 def renew(found: Turn | None, owner: str, now: datetime) -> Turn | None:
     """Return the record that says we are still at it; None when the turn is no longer ours."""
     if found is None or found.owner != owner or found.state != "training":

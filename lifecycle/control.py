@@ -1,9 +1,8 @@
 """The control record: which model serves a product, which one came before, and how a release stands.
 
-Pure values, and the change of champion. Every change is a new record with the next revision, or a verdict why not;
-writing it, with compare-and-set, is `tasks/control.py`. A change of traffic carries its ledger entry along, so that
-whoever comes next can append it when the writer died first. How a release proceeds is `lifecycle/stepping.py`, going
-back is `lifecycle/reversal.py`. It moves no traffic and knows no model registry.
+Pure values, and the change of champion: a new record with the next revision, or a verdict why not. A change of traffic
+carries its ledger entry along, so that whoever comes next can append it when the writer died first. Writing a record is
+`tasks/control.py`, how a release proceeds `lifecycle/stepping.py`, going back `lifecycle/reversal.py`.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from lifecycle.batch import Reason
 from lifecycle.evidence import Evidence
+from lifecycle.freezing import FreezeWord
 from lifecycle.ledger import Decision, Scalar
 from lifecycle.release_plan import ReleasePlan
 from lifecycle.rollout import Progress
@@ -43,8 +43,7 @@ class Contender(BaseModel):
 class ReleaseState(BaseModel):
     """How far a change of the champion is; the record holds one only until everything follows the record.
 
-    `moving`: the champion is decided, traffic and projections follow. `rolling_back`: traffic goes to `to`
-    first and the champion is changed after it.
+    `moving`: the champion is decided, the rest follows. `rolling_back`: traffic goes to `to` first, the champion after.
     """
 
     model_config = _CLOSED
@@ -103,6 +102,7 @@ class ControlRecord(BaseModel):
     rollout: Annotated[Rollout | None, Field(description="The challenger's release, while it proceeds.")] = None
     weight: Annotated[float, Field(ge=0, le=1, description="Share of requests the challenger answers.")] = 0.0
     frozen: bool = False
+    freeze: Annotated[FreezeWord | None, Field(description="The last word about freezing, or about its end.")] = None
     decision: Annotated[Decision | None, Field(description="The ledger entry of the last change of traffic.")] = None
     updated_at: datetime | None = None
     updated_by: str = ""

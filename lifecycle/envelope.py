@@ -34,6 +34,7 @@ class EventName(StrEnum):
     METRIC_BREACHED = "metric.breached"
     LABELS_LANDED = "labels.landed"
     RETRAIN_REQUESTED = "retrain.requested"
+    PRODUCT_UNFROZEN = "product.unfrozen"
     ALARM_FIRED = "alarm.fired"
     RUN_LOST = "run.lost"
     LIFECYCLE_DIVERGED = "lifecycle.diverged"

@@ -1,4 +1,4 @@
-"""The events about models and their releases: what each carries. Standard library only, as `lifecycle/events.py`."""
+"""The events about models, releases and freezes: what each carries. Standard library only, as `lifecycle/events.py`."""
 
 from __future__ import annotations
 
@@ -91,3 +91,14 @@ class ReleaseRolledBack(_Moved):
     """`version` answers again; `previous` was taken out of the traffic."""
 
     name = EventName.RELEASE_ROLLED_BACK
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProductUnfrozen(Event):
+    """A freeze has ended; `times` numbers it. Wakes `sweep`, which wakes whoever waited."""
+
+    name = EventName.PRODUCT_UNFROZEN
+    identified_by = ("times",)
+    times: int
+    actor: str
+    reason: str

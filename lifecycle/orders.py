@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from lifecycle.control import Actor, ControlRecord, Deed, Move, decision_of, moved, refused, version_of
+from lifecycle.freezing import FreezeWord
 from lifecycle.stepping import waits_for_approval
 
 # Flow runs sign as `flow/run id`; those and the ones nobody named are not people.
@@ -58,7 +59,7 @@ def hold(record: ControlRecord, by: Actor, reason: str) -> Move:
 
 
 def freeze(record: ControlRecord, by: Actor, reason: str) -> Move:
-    """Stop everything but serving: nothing is released and no release goes on. Harm and people take back still."""
+    """Stop everything but serving (`lifecycle/freezing.py`). Harm and people take back still."""
     return _frozen(record, by, reason, frozen=True)
 
 
@@ -72,7 +73,9 @@ def _frozen(record: ControlRecord, by: Actor, reason: str, *, frozen: bool) -> M
     if record.frozen == frozen:
         return Move("unchanged", record, word, f"{record.product} is {'frozen' if frozen else 'not frozen'} already.")
     deed = Deed(word, _key(word, record), reason, version_of(record.champion), record.champion)
-    return moved(record, by, word, reason, frozen=frozen, decision=decision_of(record, deed, by))
+    times = (record.freeze.times if record.freeze else 0) + frozen
+    said = FreezeWord(at=by.now, by=by.name, reason=reason, times=max(times, 1))
+    return moved(record, by, word, reason, frozen=frozen, freeze=said, decision=decision_of(record, deed, by))
 
 
 def _key(word: str, record: ControlRecord) -> str:

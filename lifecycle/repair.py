@@ -1,7 +1,8 @@
-"""What was missed, and what disagrees: the sweep's decisions about a product. Pure.
+"""What was missed: the sweep's decisions about a product. Pure.
 
 Events only wake. Whoever should have been woken and was not is found here by what lies in the bucket, the ledger
-and the control record, and woken again, ever more rarely. Lost runs are `lifecycle/lost.py`.
+and the control record, and woken again, ever more rarely. Lost runs are `lifecycle/lost.py`, records that disagree
+`lifecycle/divergence.py`.
 """
 
 from __future__ import annotations
@@ -9,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Literal
 
 from lifecycle.batch import shown
 from lifecycle.control import ControlRecord, promotion_key, version_of
+from lifecycle.freezing import FreezeWord, thaw_of
 from lifecycle.keys import is_marker
 from lifecycle.ledger import Decision
 from lifecycle.stepping import gives_way, taken_back_key, waits_for_approval
@@ -22,6 +25,7 @@ GRACE = timedelta(seconds=20)
 # A change of champion takes seconds; a run that still works on it is looked for besides.
 UNSETTLED = timedelta(seconds=30)
 _ATTEMPTS_A_LOOK = 1000  # `attempts` doubles its wait each time, so no look ever has that many
+_ATTEMPTS_A_FREEZE = 1_000_000  # no release is looked at a thousand times as often as once
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ class WakeIngest:
 class WakeTrain:
     """Ask for a training. `request` names the wish, `attempt` counts how often it should have been uttered."""
 
-    cause: Literal["untrained_batches", "stale_comparison"]
+    cause: Literal["untrained_batches", "stale_comparison", "thawed"]
     request: str
     attempt: int
 
@@ -63,28 +67,6 @@ class WakeRelease:
     look: bool = False
 
 
-@dataclass(frozen=True)
-class Divergence:
-    """Two records of what serves disagree; the control record is right. `occasion` tells one time from another."""
-
-    what: Literal["function_alias", "endpoint", "model_alias"]
-    found: str
-    expected: str
-    occasion: str
-
-
-@dataclass(frozen=True)
-class Observed:
-    """What the world says beside the control record; None where there is nothing."""
-
-    alias_version: str | None
-    alias_revision: str | None
-    mixed: bool
-    endpoint_model: str | None
-    endpoint_version: str | None
-    registry_model: str | None
-
-
 def attempts(waited: timedelta) -> int:
     """Count how often somebody should have been woken by now: after 20 s, 40 s, 80 s, ever twice as late.
 
@@ -94,27 +76,44 @@ def attempts(waited: timedelta) -> int:
     return max(1, int(max(waited, GRACE) / GRACE).bit_length())
 
 
+def due(came: datetime, now: datetime, thaw: FreezeWord | None) -> int | None:
+    """Return which attempt to wake somebody is due, or None while the event itself may still be on its way.
+
+    What came before the end of a freeze is due at once, whatever was tried before: whoever was woken then did nothing.
+    """
+    if thaw is not None and came < thaw.at:
+        return _ATTEMPTS_A_FREEZE * thaw.times + attempts(now - thaw.at)
+    return attempts(now - came) if now - came >= GRACE else None
+
+
 def missed_deliveries(
-    landed: Iterable[Landed], active: frozenset[str], now: datetime, *, limit: int
+    landed: Iterable[Landed],
+    active: frozenset[str],
+    now: datetime,
+    *,
+    limit: int,
+    thaw: FreezeWord | None = None,
 ) -> tuple[WakeIngest, ...]:
     """Return the objects that nobody works on. `active`: keys that an unfinished run was started for."""
     waiting = sorted(landed, key=lambda item: (item.landed_at, item.key))
-    return tuple(
-        WakeIngest(item, attempts(now - item.landed_at))
-        for item in waiting
-        if not is_marker(item.key) and item.key not in active and now - item.landed_at >= GRACE
-    )[:limit]
+    missed = ((item, due(item.landed_at, now, thaw)) for item in waiting if item.key not in active)
+    wanted = (WakeIngest(item, turn) for item, turn in missed if turn is not None and not is_marker(item.key))
+    return tuple(islice(wanted, limit))
 
 
-def is_covered(batches: Iterable[str], entries: Sequence[Decision]) -> bool:
-    """Say whether the last challenge names every batch, by its shortened id: then nobody has to read the manifests."""
+def uncovered(batches: Iterable[str], entries: Sequence[Decision]) -> tuple[str, ...]:
+    """Return the batches that the last challenge does not name, by shortened ids: nobody has to read a manifest."""
     last = next((entry for entry in reversed(entries) if entry.action == "challenge"), None)
     named = set(str(last.evidence.get("batches", "")).split(",")) if last else set()
-    return all(shown(batch) in named for batch in batches)
+    return tuple(batch for batch in batches if shown(batch) not in named)
 
 
 def missed_training(
-    snapshot: str, newest: datetime | None, entries: Sequence[Decision], now: datetime
+    snapshot: str,
+    newest: datetime | None,
+    entries: Sequence[Decision],
+    now: datetime,
+    thaw: FreezeWord | None = None,
 ) -> WakeTrain | None:
     """Ask for a training when no challenge in the ledger was made from the batches there are now.
 
@@ -123,13 +122,20 @@ def missed_training(
         newest: When the newest of them landed; None when there are none.
         entries: The ledger.
         now: The time.
+        thaw: What ended the last freeze, if one did.
 
     """
-    if newest is None or now - newest < GRACE:
+    turn = due(newest, now, thaw) if newest is not None else None
+    if turn is None:
         return None
     if any(entry.action == "challenge" and entry.evidence.get("snapshot") == snapshot for entry in entries):
         return None
-    return WakeTrain("untrained_batches", f"snapshot/{snapshot}", attempts(now - newest))
+    return WakeTrain("untrained_batches", f"snapshot/{snapshot}", turn)
+
+
+def thawed_training(thaw: FreezeWord, now: datetime) -> WakeTrain:
+    """Ask for the training that was asked for during a freeze."""
+    return WakeTrain("thawed", f"thaw/{thaw.times}", attempts(now - thaw.at))
 
 
 def missed_release(record: ControlRecord, entries: Sequence[Decision], now: datetime) -> WakeRelease | WakeTrain | None:
@@ -150,12 +156,11 @@ def missed_release(record: ControlRecord, entries: Sequence[Decision], now: date
 def _missed_beginning(
     record: ControlRecord, newest: Decision, entries: Sequence[Decision], now: datetime
 ) -> WakeRelease | WakeTrain | None:
-    serving = version_of(record.champion)
-    if newest.to is None or now - newest.at < GRACE or _has_ended(newest, entries):
+    serving, times = version_of(record.champion), due(newest.at, now, thaw_of(record))
+    if newest.to is None or times is None or _has_ended(newest, entries):
         return None
     if serving is not None and int(newest.to) <= int(serving):
         return None
-    times = attempts(now - newest.at)
     if newest.from_ == serving:
         return WakeRelease(newest.to, str(newest.evidence.get("bundle")), times)
     later = entries[entries.index(newest) + 1 :]
@@ -169,11 +174,11 @@ def _missed_look(record: ControlRecord, now: datetime) -> WakeRelease | None:
     rollout, challenger = record.rollout, record.challenger
     if rollout is None or challenger is None or waits_for_approval(rollout):
         return None
-    late = now - rollout.next_tick
-    if late < GRACE or (record.frozen and not rollout.windows):
+    turn = due(rollout.next_tick, now, thaw_of(record))
+    if turn is None or (record.frozen and not rollout.windows):
         return None
     # Each look has attempts of its own: the same number again would be taken for a repeat of an earlier look's.
-    attempt = _ATTEMPTS_A_LOOK * (rollout.ticks + 1) + attempts(late)
+    attempt = _ATTEMPTS_A_LOOK * (rollout.ticks + 1) + turn
     return WakeRelease(challenger.model_version, challenger.bundle, attempt, look=True)
 
 
@@ -196,34 +201,3 @@ def unfinished_change(record: ControlRecord, now: datetime) -> Literal["moving",
     if record.release is None or record.updated_at is None or now - record.updated_at < UNSETTLED:
         return None
     return record.release.state
-
-
-def divergences(record: ControlRecord, observed: Observed, now: datetime) -> tuple[Divergence, ...]:
-    """Compare what serves with the control record. A record whose change is under way is not compared.
-
-    While a challenger has traffic, the alias is the release's business: it takes back what somebody else moved.
-    """
-    champion, found = record.champion, []
-    if record.release is not None:
-        return ()
-    if champion is not None and record.weight == 0:
-        alias = observed.alias_version if not observed.mixed else f"{observed.alias_version} and others"
-        if alias != champion.function_version:
-            occasion = observed.alias_revision or f"{now:%Y-%m-%dT%H}"
-            found.append(Divergence("function_alias", str(alias), str(champion.function_version), occasion))
-        elif (observed.endpoint_model, observed.endpoint_version) != (
-            champion.model_version,
-            champion.function_version,
-        ):
-            says = f"model {observed.endpoint_model}, function version {observed.endpoint_version}"
-            expected = f"model {champion.model_version}, function version {champion.function_version}"
-            found.append(Divergence("endpoint", says, expected, f"{now:%Y-%m-%dT%H}"))
-    wanted = champion.model_version if champion else None
-    if observed.registry_model != wanted:
-        found.append(Divergence("model_alias", str(observed.registry_model), str(wanted), f"{now:%Y-%m-%dT%H}"))
-    return tuple(found)
-
-
-def repair_key(record: ControlRecord, divergence: Divergence) -> str:
-    """Return the ledger key of a repair: the same disagreement, seen twice, is entered once."""
-    return f"repair/{divergence.what}/{record.revision}/{divergence.found}/{divergence.occasion}"

@@ -33,6 +33,21 @@ def take_turn(bucket: str, product: str, owner: str, retry_of: str | None = None
     raise _contended(product)
 
 
+def leave_wish(bucket: str, product: str, owner: str) -> None:
+    """Note that a training is wanted, and take no turn. A second call changes nothing that matters."""
+    for _ in range(_TRIES):
+        found, etag = _read(bucket, product)
+        wished = claim.wish(found, product, owner, _now())
+        if wished == found or _write(bucket, wished, etag):
+            return
+    raise _contended(product)
+
+
+def waits_since(bucket: str, product: str, moment: datetime) -> bool:
+    """Say whether a wish to train was left before a moment and nobody trained since. Reads only."""
+    return claim.waits_since(_read(bucket, product)[0], moment)
+
+
 def renew_turn(bucket: str, product: str, owner: str) -> None:
     """Say that we are still training. Raises ConflictError when somebody took over meanwhile."""
     for _ in range(_TRIES):

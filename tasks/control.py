@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
+from lifecycle import freezing
+from lifecycle.batch import Reason
 from lifecycle.control import ControlRecord, Move, empty
 from lifecycle.errors import ConflictError, ServiceError
 from tasks import objects
@@ -41,6 +43,11 @@ def read(bucket: str, product: str) -> Held:
             detail=str(error.errors()[0]["msg"]),
             resolution="The bucket keeps every version: restore the last good one.",
         ) from error
+
+
+def stopped(bucket: str, product: str) -> Reason | None:
+    """Return why nothing but serving may begin for a product, or None. Costs one read; raises as `read`."""
+    return freezing.stopped(read(bucket, product).record)
 
 
 def write(bucket: str, held: Held, move: Move) -> Held:

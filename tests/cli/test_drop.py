@@ -80,6 +80,17 @@ def test_without_waiting_the_file_has_landed_and_that_is_all(run: Run, world: Wo
     assert stored["Body"].read() == file.read_bytes()
 
 
+def test_a_file_for_a_frozen_product_lands_and_nobody_waits_for_what_will_not_happen(
+    run: Run, world: World, file: Path
+) -> None:
+    run("freeze", "parcels", "--reason", "the books are closed", "--as", "ada")
+    found = run("drop", "parcels", file, "--wait", "--json")
+    assert (found.code, [one["state"] for one in found.json]) == (1, ["landed"])
+    assert "by ada: the books are closed. It goes on after `tropism unfreeze parcels`." in found.err
+    assert run("drop", "parcels", file, "--as", "again.csv").code == 0
+    assert len(world.aws.s3.list_objects_v2(Bucket=world.bucket, Prefix="landing/")["Contents"]) == 2
+
+
 def test_a_quarantined_file_is_a_no_with_its_reasons(run: Run, world: World, file: Path) -> None:
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
 

@@ -13,9 +13,10 @@ from lifecycle.evidence import Arm, Evidence, StepEvidence
 from lifecycle.release_plan import ReleasePlan
 from lifecycle.rollout import Progress
 from lifecycle.stepping import Judged, begin, hold, settle_step, step
-from tasks import control, endpoint, ledger, traffic
+from tasks import claim, control, endpoint, ledger, traffic
 from tests.cli.conftest import Run, World
 from tests.cli.test_serving import Serving, released
+from tests.release.conftest import hearing
 
 __all__ = ["released"]  # a fixture
 pytestmark = [
@@ -119,8 +120,11 @@ def test_a_freeze_of_everything_is_a_word_for_each_product(run: Run, world: Worl
     assert [(one["product"], one["order"], one["changed"]) for one in found] == [("parcels", "freeze", True)]
     assert run("status", "parcels", "--json").json["frozen"] is True
     assert last(world) == ("freeze", "ada", "audit", None)
+    assert run("status", "parcels", "--json").json["freeze"]["by"] == "ada"
     assert "frozen; it serves, and nothing else happens, as before." in run("freeze", "parcels", "--reason", "x").out
-    assert run("unfreeze", "parcels", "--reason", "done", "--json").json[0]["changed"] is True
+    done = run("unfreeze", "parcels", "--reason", "done", "--json").json[0]
+    assert (done["changed"], done["pending"]) == (True, ["what waited"]), "Prefect is away: the next sweep wakes it"
+    assert run("status", "parcels", "--json").json["freeze"] is None
     assert run("freeze", "parcels", "--reason", " ").code == 2
 
 
@@ -185,3 +189,41 @@ def test_an_abort_gives_every_request_to_the_champion_at_once(run: Run, released
     assert last(world) == ("take_back", "ada", "Aborted by ada: wrong holidays", "2")
     assert run("status", "parcels", "--json").json["challenger"] is None
     assert run("abort", "parcels").code == 14
+
+
+def test_status_counts_what_waits_for_the_end_of_a_freeze(run: Run, world: World) -> None:
+    world.promoted("1")
+    run("freeze", "parcels", "--reason", "the books are closed", "--as", "ada")
+    found = run("status", "parcels", "--json").json["freeze"]
+    assert found == {**found, "deliveries": 0, "batches": 0, "training": False, "model": None}
+    assert "waits     nothing" in run("status", "parcels").out
+    world.aws.s3.put_object(Bucket=world.bucket, Key="landing/parcels/march.csv", Body=b"a")
+    world.aws.s3.put_object(Bucket=world.bucket, Key=f"validated/parcels/{'ab' * 32}/manifest.json", Body=b"{}")
+    claim.leave_wish(world.bucket, "parcels", "run-1")
+    world.challenged("2", ("cd" * 32,), champion="1")
+    found = run("status", "parcels", "--json").json["freeze"]
+    assert found == {
+        "since": found["since"],
+        "by": "ada",
+        "reason": "the books are closed",
+        "deliveries": 1,
+        "batches": 1,
+        "training": True,
+        "model": "2",
+    }
+    told = run("status", "parcels").out
+    assert f"since {found['since']} by ada: the books are closed" in told
+    assert "1 landed, 1 validated that no model was trained on, a training, the release of model 2" in told
+    assert "tropism unfreeze parcels --reason R" in told
+
+
+def test_the_end_of_a_freeze_wakes_the_sweep_once(run: Run, world: World) -> None:
+    with hearing() as heard:
+        run("freeze", "parcels", "--reason", "audit", "--as", "ada")
+        assert heard.events == []
+        for _ in range(2):
+            assert run("unfreeze", "parcels", "--reason", "done", "--as", "bo", "--json").json[0]["pending"] == []
+    told = [(event["event"], event["payload"]["times"], event["payload"]["actor"]) for event in heard.events]
+    assert set(told) == {("product.unfrozen", 1, "bo")}
+    assert len({event["id"] for event in heard.events}) == 1
+    assert world.product == "parcels"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ from prefect import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
 from flows.ingest import ingest
+from lifecycle import orders
+from lifecycle.control import Actor
+from tasks import control
 
 
 @pytest.fixture
@@ -46,3 +50,24 @@ def test_what_is_no_delivery_of_the_product_fails_with_a_sentence(ambient: Any) 
     assert state.is_failed()
     assert "'landing/other/a.csv' is no delivery of flights." in str(state.message)
     assert ambient.keys() == []
+
+
+@pytest.mark.usefixtures("prefect")
+def test_while_a_product_is_frozen_a_file_stays_where_it_landed_unclaimed(
+    ambient: Any, real: Any, july: pd.DataFrame
+) -> None:
+    key, version = ambient.put(real.csv(july))
+    said = say(ambient.bucket, orders.freeze)
+    state = ingest("flights", key, version, return_state=True)
+    assert (state.is_completed(), state.name) == (True, "Frozen")
+    assert "by ada: a test" in str(state.message)
+    assert ambient.keys() == ["control/flights.json", key]
+    assert say(ambient.bucket, orders.unfreeze) == said + 1
+    assert ingest("flights", key, version).state == "validated"
+    assert ambient.keys("landing/") == []
+
+
+def say(bucket: str, word: Any) -> int:
+    """Freeze, or end it; return the record's revision."""
+    held = control.read(bucket, "flights")
+    return control.write(bucket, held, word(held.record, Actor("ada", datetime.now(UTC)), "a test")).record.revision

@@ -1,8 +1,8 @@
 """What no event woke: landed objects, validated batches, models that passed the gate."""
 
 import uuid
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,14 +10,16 @@ import pytest
 
 from flows import waking
 from flows.mending import Place
+from lifecycle import orders
 from lifecycle.batch import BatchManifest, EventTimes, RowCounts, StoredFile, SuiteUsed, delivery_key
 from lifecycle.claim import take
+from lifecycle.control import Actor, ControlRecord, Move
 from lifecycle.delivery import Delivery
 from lifecycle.events import BatchLanded
 from lifecycle.ledger import Decision
 from lifecycle.lost import Run
 from lifecycle.settings import Settings
-from tasks import claim, ledger, objects
+from tasks import claim, control, ledger, objects
 from tasks.snapshot import take_snapshot
 from tasks.step import directly
 from tests.conftest import Aws
@@ -79,6 +81,16 @@ class Zone:
             key=f"challenge/{version}",
         )
         ledger.append(self.bucket, PRODUCT, decision)
+
+    def say(self, word: Callable[[ControlRecord, Actor, str], Move]) -> None:
+        """Freeze, or end it."""
+        held = control.read(self.bucket, PRODUCT)
+        control.write(self.bucket, held, word(held.record, Actor("ada", datetime.now(UTC)), "a test"))
+
+    @property
+    def now(self) -> Place:
+        """A sweep right now, which an event may still outrun."""
+        return replace(self.place, now=datetime.now(UTC))
 
 
 @pytest.fixture
@@ -168,3 +180,40 @@ def test_a_model_that_passed_and_nobody_released_is_told_again(zone: Zone, liste
     (event,) = listener.events
     assert (event["event"], event["payload"]["version"], event["payload"]["bundle"]) == ("model.challenged", "1", "b")
     assert event["payload"]["attempt"] > 0
+
+
+def test_while_a_product_is_frozen_nobody_is_woken_and_afterwards_everybody_is_at_once(
+    zone: Zone, listener: Listener
+) -> None:
+    zone.land("first.csv")
+    assert told(waking.wake_ingest(zone.place, PRODUCT, ())) == 1
+    zone.say(orders.freeze)
+    zone.validate("batch")
+    zone.land("second.csv")
+    claim.leave_wish(zone.bucket, PRODUCT, "put-off")
+    for wake in (waking.wake_ingest, waking.wake_train):
+        assert told(wake(zone.place, PRODUCT, ())) == 0
+    zone.say(orders.unfreeze)
+    listener.events.clear()
+    assert told(waking.wake_ingest(zone.now, PRODUCT, ())) == 2
+    assert [event["payload"]["attempt"] for event in listener.events] == [1_000_001, 1_000_001]
+    listener.events.clear()
+    assert told(waking.wake_train(zone.now, PRODUCT, (run("train"),))) == 0
+    assert told(waking.wake_train(zone.now, PRODUCT, ())) == 1
+    assert (listener.events[0]["event"], listener.events[0]["payload"]["cause"]) == ("retrain.requested", "thawed")
+
+
+def test_a_training_that_was_put_off_is_asked_for_once_and_after_it_only_what_is_untrained(
+    zone: Zone, listener: Listener
+) -> None:
+    zone.say(orders.freeze)
+    claim.leave_wish(zone.bucket, PRODUCT, "put-off")
+    zone.say(orders.unfreeze)
+    assert told(waking.wake_train(zone.now, PRODUCT, ())) == 1
+    claim.take_turn(zone.bucket, PRODUCT, "trainer")
+    claim.leave_turn(zone.bucket, PRODUCT, "trainer")
+    assert told(waking.wake_train(zone.now, PRODUCT, ())) == 0
+    zone.validate("batch")
+    assert told(waking.wake_train(zone.now, PRODUCT, ())) == 0, "its own event may still be on the way"
+    assert told(waking.wake_train(zone.place, PRODUCT, ())) == 1
+    assert [event["payload"]["cause"] for event in listener.events] == ["thawed", "untrained_batches"]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lifecycle.claim import STALE_AFTER, Busy, Taken, Turn, leave, renew, take
+from lifecycle.claim import STALE_AFTER, Busy, Taken, Turn, leave, renew, take, waits_since, wish
 
 NOW = datetime(2013, 2, 1, tzinfo=UTC)
 
@@ -80,3 +80,23 @@ def test_one_at_a_time_and_no_wish_is_lost(moves: list[tuple[str, str]]) -> None
         elif (left := leave(turn, owner, NOW)) is not None:
             assert (left.state == "training") is waiting
             turn, waiting = left, False
+
+
+def test_a_wish_without_a_turn_waits_for_whoever_trains_next() -> None:
+    first = wish(None, "shop", "me", NOW)
+    assert (first.state, first.wished, first.owner) == ("idle", True, "me")
+    assert waits_since(first, NOW + timedelta(seconds=1))
+    assert not waits_since(first, NOW), "it was left later"
+    taken = take(first, "shop", "other", NOW + timedelta(seconds=5))
+    assert isinstance(taken, Taken)
+    assert not waits_since(taken.turn, NOW + timedelta(hours=1))
+    assert not waits_since(None, NOW)
+
+
+def test_a_wish_leaves_the_turn_of_whoever_trains_as_it_is() -> None:
+    training = held("other")
+    found = wish(training, "shop", "me", NOW)
+    assert found == training.model_copy(update={"wished": True})
+    ended = leave(found, "other", NOW, finished=False)
+    assert ended is not None
+    assert (ended.state, waits_since(ended, NOW + timedelta(seconds=1))) == ("idle", True)

@@ -6,21 +6,20 @@ import pytest
 
 from lifecycle.batch import Reason
 from lifecycle.control import Actor, Contender, ControlRecord, empty, promote, settle
+from lifecycle.divergence import Observed, divergences, repair_key
 from lifecycle.evidence import Evidence
+from lifecycle.freezing import FreezeWord
 from lifecycle.ledger import Decision
 from lifecycle.release_plan import ReleasePlan
 from lifecycle.repair import (
     Landed,
-    Observed,
     WakeRelease,
     WakeTrain,
     attempts,
-    divergences,
-    is_covered,
     missed_deliveries,
     missed_release,
     missed_training,
-    repair_key,
+    uncovered,
     unfinished_change,
 )
 from lifecycle.reversal import Wish as RollbackWish
@@ -109,11 +108,11 @@ def test_batches_no_challenge_was_made_from_ask_for_a_training() -> None:
     assert missed_training("none", None, entries, NOW) is None
 
 
-def test_the_last_challenge_that_names_every_batch_covers_them() -> None:
-    assert is_covered(["aaa", "bbb"], [challenge("1", None), promotion("1")])
-    assert not is_covered(["aaa", "ccc"], [challenge("1", None)])
-    assert not is_covered(["aaa"], [])
-    assert is_covered([], [])
+def test_the_batches_that_the_last_challenge_does_not_name_wait_for_a_training() -> None:
+    assert uncovered(["aaa", "bbb"], [challenge("1", None), promotion("1")]) == ()
+    assert uncovered(["aaa", "ccc"], [challenge("1", None)]) == ("ccc",)
+    assert uncovered(["aaa"], []) == ("aaa",)
+    assert uncovered([], []) == ()
 
 
 def test_a_model_that_passed_and_was_never_released_is_told_again() -> None:
@@ -271,3 +270,36 @@ def test_a_model_that_was_taken_back_is_not_told_again() -> None:
 def test_the_alias_is_the_releases_business_while_a_challenger_has_traffic() -> None:
     mixed = Observed("1", "r", True, "2", "2", "1")  # noqa: FBT003
     assert divergences(under_release(timedelta(0)), mixed, NOW) == ()
+
+
+def thawed(ago: float, times: int = 1) -> FreezeWord:
+    return FreezeWord(at=NOW - timedelta(seconds=ago), by="ada", reason="done", times=times)
+
+
+def test_what_waited_for_the_end_of_a_freeze_is_due_at_once_by_an_event_never_sent_before() -> None:
+    """Also what had been told moments ago: whoever was woken then did nothing, and its event's id is used up."""
+    waiting = [landed("landing/flights/a.csv", 3), landed("landing/flights/b.csv", 45)]
+    before = missed_deliveries(waiting, frozenset(), NOW, limit=10)
+    after = missed_deliveries(waiting, frozenset(), NOW, limit=10, thaw=thawed(1))
+    again = missed_deliveries(waiting, frozenset(), NOW, limit=10, thaw=thawed(1, times=2))
+    assert [(wake.landed.key[16:], wake.attempt) for wake in before] == [("b.csv", 2)]
+    assert [(wake.landed.key[16:], wake.attempt) for wake in after] == [("b.csv", 1_000_001), ("a.csv", 1_000_001)]
+    assert [wake.attempt for wake in again] == [2_000_001, 2_000_001]
+    later = missed_deliveries(waiting, frozenset(), NOW + timedelta(seconds=90), limit=1, thaw=thawed(1))
+    assert [wake.attempt for wake in later] == [1_000_003]
+    came_after = missed_deliveries([landed("landing/flights/c.csv", 3)], frozenset(), NOW, limit=10, thaw=thawed(5))
+    assert came_after == ()
+
+
+def test_a_training_and_a_release_that_waited_for_the_end_of_a_freeze_are_due_at_once() -> None:
+    just_now = NOW - timedelta(seconds=2)
+    assert missed_training("other", just_now, [], NOW) is None
+    assert missed_training("other", just_now, [], NOW, thawed(1)) == WakeTrain(
+        "untrained_batches", "snapshot/other", 1_000_001
+    )
+    record = serving("1").model_copy(update={"freeze": thawed(1)})
+    assert missed_release(record, [challenge("2", "1", age=5)], NOW) == WakeRelease("2", "b", 1_000_001)
+    late = under_release(timedelta(seconds=5)).model_copy(update={"freeze": thawed(1)})
+    found = missed_release(late, [], NOW)
+    assert isinstance(found, WakeRelease)
+    assert found.attempt == 1_002_001
