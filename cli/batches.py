@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Batch:
     """`batches`: one batch, by its newest telling delivery; `deliveries` counts how often its bytes came.
 
-    `batch_id` is null while a delivery is being worked on.
+    `batch_id` is null while a delivery is being worked on. `difference`: how its columns differ from the product's.
     """
 
     batch_id: str | None
@@ -29,6 +29,7 @@ class Batch:
     reasons: tuple[Why, ...]
     deliveries: int
     flow_run: str
+    difference: tuple[str, ...] = ()
 
 
 def batches(
@@ -74,6 +75,7 @@ def _batch(same: list[Delivery]) -> Batch:
         reasons=tuple(deliveries.why(reason) for reason in telling.reasons),
         deliveries=len(same),
         flow_run=telling.owner,
+        difference=telling.change.lines() if telling.change else (),
     )
 
 
@@ -101,6 +103,8 @@ def _tell(shown: list[Batch], *, reasons: bool) -> None:
         output.say(f"{output.short(one.batch_id or one.file)} {one.file}")
         for reason in one.reasons:
             output.say(f"  {sentence(reason)}")
+        for line in one.difference:
+            output.say(f"    {line}")
 
 
 def sentence(reason: Why) -> str:

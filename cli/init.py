@@ -5,18 +5,17 @@ Nothing that exists is overwritten: a second run shows what would change. It nee
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli import output, understood
+from cli import changes, output, understood
 from cli.initialised import Initialised, State, rehearsed, shape
 from lifecycle.errors import UsageError
 
@@ -58,11 +57,11 @@ def init(  # noqa: PLR0917  typer reads the options off the parameters
     with output.progress(f"reading {', '.join(path.name for path in paths)}", quiet=as_json):
         found = draft(name, paths, target, _wanted(task, time, key), Limits())
     root = home()
-    changes = _changes(root, found.files)
+    differing = changes.differences(root, found.files)
     if not as_json:
         understood.tell(found)
-    state = _settle(root, found, changes, yes=yes or apply, apply=apply, ask=not as_json)
-    answer = shape(found, state, changes)
+    state = _settle(root, found, differing, yes=yes or apply, apply=apply, ask=not as_json)
+    answer = shape(found, state, differing)
     if rehearse and state != "shown":
         with output.progress("judging the files and training on them", quiet=as_json):
             answer = replace(answer, rehearsed=rehearsed(root, name, paths))
@@ -108,50 +107,17 @@ def _wanted(task: str | None, time: str | None, key: str | None) -> Wanted:
     return Wanted(cast("TaskKind | None", task), "" if time == _NOTHING else time, grain)
 
 
-def _changes(root: Path, files: Mapping[str, bytes]) -> str:
-    """Return how the files differ from those that exist, "" when none does or none exists."""
-    lines: list[str] = []
-    for name, body in files.items():
-        path = root / name
-        before = path.read_bytes() if path.is_file() else None
-        if before is None or before == body:
-            continue
-        if name.endswith(".parquet"):
-            lines.append(f"{name}: other rows ({len(before):,} bytes there, {len(body):,} proposed)\n")
-            continue
-        old, new = (part.decode(errors="replace").splitlines(keepends=True) for part in (before, body))
-        lines += difflib.unified_diff(old, new, fromfile=name, tofile=f"{name} (proposed)")
-    return "".join(lines)
-
-
-def _settle(root: Path, found: Draft, changes: str, *, yes: bool, apply: bool, ask: bool) -> State:
+def _settle(root: Path, found: Draft, differing: str, *, yes: bool, apply: bool, ask: bool) -> State:
     """Write what is new, and what differs when that is wanted; return what became of it."""
     exists = any((root / name).is_file() for name in found.files)
-    if exists and not changes and all((root / name).is_file() for name in found.files):
+    if exists and not differing and all((root / name).is_file() for name in found.files):
         return "unchanged"
-    if changes and not apply:
+    if differing and not apply:
         return "proposed"
     if not yes and not (ask and sys.stdin.isatty() and typer.confirm("Write these files?", default=True)):
         return "shown"
-    for name, body in found.files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(body)
-    _write_pages(root)
+    changes.write(root, found.files)
     return "written"
-
-
-def _write_pages(root: Path) -> None:
-    """Bring the pages that are made from products up to date: the schema for editors, the table of suites."""
-    from cli import product_schema
-    from lifecycle.errors import SuiteError
-    from tasks.suite_table import write_page
-
-    product_schema.write(root / "products")
-    try:
-        write_page(root / "expectations")
-    except SuiteError as error:  # another product's, whose files are not this command's business
-        output.warn(f"expectations/README.md was not written anew. {error}")
 
 
 def _end(answer: Initialised, paths: Sequence[Path]) -> None:

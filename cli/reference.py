@@ -31,6 +31,7 @@ from cli import (
     predict,
     report,
     requeue,
+    schema,
     score,
     shapes,
     simulate,
@@ -60,6 +61,7 @@ SHAPES: Mapping[str, tuple[tuple[str, object], ...]] = {
     "simulate": (("`simulate --json`", simulate.Simulated),),
     "batches": (("`batches --json`", list[batches.Batch]),),
     "requeue": (("`requeue --json`", list[requeue.Requeued]),),
+    "schema": (("`schema --json`", schema.Evolved),),
     "labels": (("`labels --json`", list[labels.ToldLabels]),),
     "monitor": (("`monitor --json`", monitor.Watched),),
     "models": (

@@ -135,7 +135,7 @@ def _delivery(product: str, name: str, record: Delivery, entries: Sequence[Entry
         "claimed_at": output.stamp(record.claimed_at),
         "flow_run": record.owner,
     }
-    because = tuple(str(note) for note in record.notes)
+    because = (*(str(note) for note in record.notes), *(record.change.lines() if record.change else ()))
     trained = _of_batch(record.batch_id, entries) if record.batch_id else ()
     return Explained(product, name, "delivery", record.message(), (*because, *trained), evidence)
 

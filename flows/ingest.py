@@ -107,7 +107,9 @@ def _read_and_judge(work: Work, landed: LandedObject) -> Outcome:
     if verdict.kept is not None:
         return _accepted(work.step("publish batch", batches.publish, order), landed)
     work.step("quarantine batch", batches.quarantine, order)
-    return Outcome("quarantined", content.batch_id, verdict.counts, verdict.reasons, verdict.notes)
+    return Outcome(
+        "quarantined", content.batch_id, verdict.counts, verdict.reasons, verdict.notes, verdict.change or None
+    )
 
 
 def _judged_again(work: Work, order: Order, known: BatchManifest) -> Outcome:
@@ -122,7 +124,7 @@ def _judged_again(work: Work, order: Order, known: BatchManifest) -> Outcome:
 def _accepted(manifest: BatchManifest, landed: LandedObject) -> Outcome:
     """Return the outcome of content that is validated: by this delivery, perhaps before it died, or by another."""
     if manifest.delivery_id == landed.delivery_id:
-        return Outcome("validated", manifest.batch_id, manifest.rows, manifest.reasons, manifest.notes)
+        return Outcome("validated", manifest.batch_id, manifest.rows, manifest.reasons, manifest.notes, manifest.change)
     found = f"the same bytes as batch {shown(manifest.batch_id)}, delivered as {manifest.key!r}"
     reason = Reason(Code.DUPLICATE_BATCH, None, found, "bytes not seen before")
     rows = RowCounts(manifest.rows.received, 0, 0, duplicates=manifest.rows.received)

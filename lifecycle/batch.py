@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from lifecycle.keys import Zone, batch_prefix, delivery_key, is_marker, landing_prefix, product_of
+from lifecycle.schema_change import SchemaChange
 
 __all__ = [
     "BatchManifest",
@@ -131,7 +132,7 @@ class BatchManifest(_Record):
 
     `data` is read by its object version, so a later writer of the same key changes nothing. `reasons` are
     those of the quarantined rows, `notes` are remarks that held nothing back. `period`: the one its name tells;
-    `labelled`: the target column came with it.
+    `labelled`: the target column came with it; `change`: which columns were left out since nobody declared them.
     """
 
     format: Literal[1] = 1
@@ -153,13 +154,14 @@ class BatchManifest(_Record):
     quarantined_rows: StoredFile | None = None
     reasons: tuple[Reason, ...] = ()
     notes: tuple[Reason, ...] = ()
+    change: SchemaChange | None = None
 
 
 class QuarantineRecord(_Record):
     """`reasons.json` of a quarantined batch, or of the quarantined rows of a validated one.
 
     `lines` maps a code to the first lines it was found on: line numbers of a CSV, row numbers of a Parquet file,
-    both from 1.
+    both from 1. `change`: how its columns differ from the product's, which a person may apply.
     """
 
     format: Literal[1] = 1
@@ -174,6 +176,7 @@ class QuarantineRecord(_Record):
     stored: StoredFile
     reasons: tuple[Reason, ...]
     lines: dict[str, tuple[int, ...]] = {}
+    change: SchemaChange | None = None
 
 
 def shown(batch_id: str) -> str:

@@ -29,6 +29,10 @@ class Column(BaseModel):
     format: Annotated[
         str | None, Field(description="How a CSV writes the date, as in strptime. Default: ISO 8601.")
     ] = None
+    aliases: Annotated[tuple[str, ...], Field(description="Other names that a delivery may give it.")] = ()
+    sensitive: Annotated[
+        bool, Field(description="Its values never leave the landing, validated and quarantine zones.")
+    ] = False
 
     @model_validator(mode="after")
     def _only_dates_have_a_format(self) -> Self:

@@ -16,6 +16,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 from lifecycle.batch import Reason, RowCounts, codes, is_marker, landing_prefix, product_of, shown
 from lifecycle.codes import Code
 from lifecycle.envelope import delivery_id
+from lifecycle.schema_change import SchemaChange
 
 DeliveryState = Literal["claimed", "validated", "quarantined", "duplicate", "ignored"]
 
@@ -55,12 +56,14 @@ class Outcome:
     rows: RowCounts | None = None
     reasons: tuple[Reason, ...] = ()
     notes: tuple[Reason, ...] = ()
+    change: SchemaChange | None = None
 
 
 class Delivery(BaseModel):
     """What became of one delivery. `owner` is the flow run that claimed it last.
 
-    `delivery_id`, `key`, `object_version` and `etag` identify it; the rest is filled in when it ends.
+    `delivery_id`, `key`, `object_version` and `etag` identify it; the rest is filled in when it ends. `change`: how
+    its columns differ from the product's, None when they do not.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -79,6 +82,7 @@ class Delivery(BaseModel):
     rows: RowCounts | None = None
     reasons: tuple[Reason, ...] = ()
     notes: tuple[Reason, ...] = ()
+    change: SchemaChange | None = None
 
     @property
     def ended(self) -> bool:
@@ -109,6 +113,8 @@ class Delivery(BaseModel):
             told = (f"{self.rows.validated:,} of {self.rows.received:,} rows.", *told)
         if self.waits_for_labels:
             told = (*told, "They wait for their labels: deliver the rows again when these are known.")
+        if self.change:
+            told = (*told, f"Its columns differ: see `tropism schema {self.product}`.")
         if self.state == "quarantined":
             told = (*told, f"Look with `tropism batches {self.product} --quarantined`; {self._mend()}")
         return told
@@ -140,6 +146,8 @@ def to_markdown(record: Delivery) -> str:
     ]
     if rows is not None:
         lines += ["", f"Rows: {counted}{rows.quarantined:,} quarantined, {rows.duplicates:,} duplicates."]
+    if record.change:
+        lines += ["", "### Columns", "", *(f"- `{_escaped(line)}`" for line in record.change.lines())]
     for title, reasons in (("Reasons", record.reasons), ("Remarks", record.notes)):
         if reasons:
             lines += ["", f"### {title}", "", "| code | column | found | expected | rows |", "|---|---|---|---|---|"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lifecycle.batch import Reason
@@ -27,6 +27,38 @@ class Fit:
 
     positions: tuple[int | None, ...]
     notes: tuple[Reason, ...]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Which names differ: `added` are places of delivered columns nobody declared, `removed` declared ones not there.
+
+    `renamed`: declared ones with the name they came under; such a name is not counted as added.
+    """
+
+    added: tuple[int, ...]
+    removed: tuple[str, ...]
+    renamed: Mapping[str, str]
+
+
+def known_as(delivered: Sequence[str], aliases: Mapping[str, str]) -> list[str]:
+    """Return delivered names as the product calls them. `aliases`: other name to name; the name itself comes first."""
+    return [aliases[name] if aliases.get(name, name) not in delivered else name for name in delivered]
+
+
+def differences(delivered: Sequence[str], expected: Sequence[str], later: str | None = None) -> Difference | None:
+    """Return how the names differ; None when they tell nothing: no name is shared, or one is there twice."""
+    if not set(_folded(delivered)) & set(_folded(expected)) or len(set(delivered)) < len(delivered):
+        return None
+    unknown = [name for name in delivered if name not in expected]
+    gone = [name for name in expected if name not in delivered]
+    near = {name: _nearest(name, unknown) for name in gone}
+    taken: dict[str, str] = {}
+    for name, other in near.items():
+        if other is not None and other not in taken.values():
+            taken[name] = other
+    added = tuple(at for at, name in enumerate(delivered) if name in unknown and name not in taken.values())
+    return Difference(added, tuple(name for name in gone if name not in taken and name != later), taken)
 
 
 def fit_columns(

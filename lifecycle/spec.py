@@ -91,6 +91,14 @@ class Product(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _a_name_is_one_columns(self) -> Self:
+        """Refuse an alias that is another column's name or alias: nobody could tell whose values came under it."""
+        told = [name for column in self.columns for name in (column.name, *column.aliases)]
+        if twice := next((name for name in told if told.count(name) > 1), None):
+            raise ValueError(f"columns: {twice!r} is the name or an alias of two columns")
+        return self
+
+    @model_validator(mode="after")
     def _sections_agree(self) -> Self:
         """Refuse what one section says and another makes impossible."""
         if self.period is not None and self.time is None:
@@ -118,6 +126,11 @@ class Product(BaseModel):
     def inputs(self) -> tuple[Column, ...]:
         """Return the columns a prediction request carries."""
         return tuple(column for column in self.columns if column.input)
+
+    @property
+    def aliases(self) -> dict[str, str]:
+        """Return the columns by the other names that a delivery may give them."""
+        return {alias: column.name for column in self.columns for alias in column.aliases}
 
     @property
     def required(self) -> tuple[str, ...]:

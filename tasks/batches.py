@@ -182,6 +182,7 @@ def _manifest(order: Order, data: StoredFile, held: StoredFile | None) -> BatchM
         quarantined_rows=held,
         reasons=verdict.reasons,
         notes=verdict.notes,
+        change=verdict.change or None,
     )
 
 
@@ -199,6 +200,7 @@ def _explain(order: Order, scope: Any, stored: StoredFile) -> QuarantineRecord: 
         stored=stored,
         reasons=verdict.reasons,
         lines=verdict.lines,
+        change=verdict.change or None,
     )
     _store(landed.bucket, order.key("quarantine", "reasons.json"), record.model_dump_json(indent=1).encode(), _JSON)
     return record

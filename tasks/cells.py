@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from lifecycle.batch import Reason
 from lifecycle.codes import Code
 from lifecycle.faults import Positions, RowFault
+from lifecycle.schema_change import UNCHANGED, SchemaChange
 from lifecycle.spec import Column, Product
 from tasks.parsing import Mask, Parsed, arrow_type
 
@@ -33,7 +34,8 @@ class Rows:
     """What was delivered. `received` rows in all; `table` holds those with a cell for every column.
 
     `positions` (n,) says which delivered row each row of the table is, `lines` (received,) on which line or
-    row number, from 1, each delivered row was. `as_delivered` gives rows back as text.
+    row number, from 1, each delivered row was. `as_delivered` gives rows back as text. `change`: how the columns of
+    the delivery differ from the product's.
     """
 
     received: int
@@ -43,23 +45,28 @@ class Rows:
     faults: tuple[RowFault, ...]
     as_delivered: Callable[[Positions], list[str]] = field(repr=False)
     notes: tuple[Reason, ...] = ()
+    change: SchemaChange = UNCHANGED
 
 
 @dataclass(frozen=True)
 class Refused:
-    """A file that holds no rows to go on with, and why. `received` counts its rows as far as they can be counted."""
+    """A file that holds no rows to go on with, and why. `received` counts its rows as far as they can be counted.
+
+    `change`: how its columns differ from the product's, as far as they could be read.
+    """
 
     reasons: tuple[Reason, ...]
     received: int = 0
+    change: SchemaChange = UNCHANGED
 
 
 class FileRefused(Exception):  # noqa: N818  it is an answer on its way to the caller, not an error
     """Ends the reading of a file. `tasks.reading.read` turns it into a Refused; nothing else sees it."""
 
-    def __init__(self, *reasons: Reason, received: int = 0) -> None:
+    def __init__(self, *reasons: Reason, received: int = 0, change: SchemaChange = UNCHANGED) -> None:
         """Keep why, and how many rows the file had as far as they can be counted."""
         super().__init__(*reasons)
-        self.refused = Refused(reasons, received)
+        self.refused = Refused(reasons, received, change)
 
 
 def refuse_if(reason: Reason | None, received: int = 0) -> None:

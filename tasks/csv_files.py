@@ -7,7 +7,7 @@ one row and not the file. It deliberately guesses no dialect: a file in another 
 from __future__ import annotations
 
 import csv as strict_csv
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import StringIO
 
 import numpy as np
@@ -20,10 +20,12 @@ from lifecycle.codes import Code
 from lifecycle.faults import Positions, RowFault
 from lifecycle.lines import Layout, Records, layout
 from lifecycle.reading import SEPARATORS, UTF8_MARK, other_separator, refuse_shape, refuse_text, transcode
-from lifecycle.schema import Fit, fit_columns
+from lifecycle.schema import Fit, fit_columns, known_as
+from lifecycle.schema_change import SchemaChange
 from lifecycle.spec import Product
 from tasks.cells import FileRefused, Rows, check_cells, refuse_if
 from tasks.parsing import parse_text
+from tasks.schema_changes import of_csv, retyped_texts
 
 _QUOTED = "every quote closed, a quote inside a field doubled"
 _LARGEST_BLOCK = 2**31 - 1  # pyarrow counts the bytes of a block in 32 bits
@@ -51,16 +53,19 @@ def read_csv(data: bytes, product: Product) -> Rows:
     refuse_if(refuse_shape(len(lines.starts) - 1, first.count(separator) + 1, product.limits))
     grid = parse_grid(data, product.limits.max_columns, separator)
     received = max(grid.records - 1, 0)
-    fit = fit_columns(header_of(grid), product.required, product.target.column)
+    names = known_as(header_of(grid), product.aliases)
+    fit = fit_columns(names, product.required, product.target.column)
+    change = of_csv(names, grid.table.slice(1), product)
     if not isinstance(fit, Fit):
         other, wanted = other_separator(first, product.required, separator), len(product.required)
         dialect = Reason(Code.DIALECT, None, f"fields separated by {other}", f"{wanted} by {SEPARATORS[separator]}")
-        raise FileRefused(*((dialect,) if other else fit), received=received)
+        raise FileRefused(*((dialect,) if other else fit), received=received, change=change)
     records = lines.records(grid.records)
     if records is None:
         raise FileRefused(_uncountable(lines))
     refuse_if(_refuse_records(data, lines, grid, records, separator), received)
-    return _rows(data, grid, records, fit, product)
+    rows = _rows(data, grid, records, fit, product)
+    return replace(rows, change=change.model_copy(update={"retyped": rows.change.retyped}))
 
 
 def _as_utf8(data: bytes, encoding: str) -> bytes:
@@ -144,24 +149,27 @@ def _rows(data: bytes, grid: Grid, records: Records, fit: Fit, product: Product)
         for name, at in zip(product.required, fit.positions, strict=True)
         if at is not None
     }
-    repeated = _repeats_header(cells)
-    kept = pa.array(~repeated)
-    checked = check_cells(
-        product,
-        {
-            column.name: parse_text(column, cells[column.name].filter(kept), product.reading.decimal)
-            for column in product.columns
-            if column.name in cells
-        },
-        positions[~repeated],
+    header = header_of(grid)
+    repeated = _repeats_header(
+        {name: header[at] for name, at in zip(product.required, fit.positions, strict=True) if at is not None}, cells
     )
+    texts = {name: column.filter(pa.array(~repeated)) for name, column in cells.items()}
+    parsed = {
+        column.name: parse_text(column, texts[column.name], product.reading.decimal)
+        for column in product.columns
+        if column.name in texts
+    }
+    checked = check_cells(product, parsed, positions[~repeated])
     faults = (*_field_counts(grid, odd - 2), *_header_faults(positions[repeated]), *checked.faults)
     refuse_if(_cut_in_last_field(data, table.num_columns, fit, product, received, faults), received)
 
     def as_delivered(wanted: Positions) -> list[str]:
         return [records.text(data, int(position) + 1) for position in wanted]
 
-    return Rows(received, checked.table, positions[~repeated], records.numbers[1:], faults, as_delivered, fit.notes)
+    change = SchemaChange(retyped=retyped_texts(texts, parsed, product))
+    return Rows(
+        received, checked.table, positions[~repeated], records.numbers[1:], faults, as_delivered, fit.notes, change
+    )
 
 
 def _cut_in_last_field(
@@ -176,10 +184,10 @@ def _cut_in_last_field(
     return None
 
 
-def _repeats_header(cells: dict[str, pa.Array]) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _repeats_header(header: dict[str, str], cells: dict[str, pa.Array]) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     repeated = np.ones(len(next(iter(cells.values()))), dtype=bool)
     for name, texts in cells.items():
-        repeated &= np.asarray(pc.equal(texts, name))
+        repeated &= np.asarray(pc.equal(texts, header[name]))
     return repeated
 
 

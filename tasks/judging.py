@@ -21,6 +21,7 @@ from lifecycle.faults import RowFault, settle
 from lifecycle.period import Span
 from lifecycle.quality import Judgement
 from lifecycle.reading import refuse_size
+from lifecycle.schema_change import UNCHANGED, SchemaChange
 from lifecycle.spec import Product
 from tasks import quality
 from tasks.cells import Refused, Rows, without_faults
@@ -46,7 +47,7 @@ class Verdict:
 
     `held` are the rows to quarantine: line, codes, columns, and the record as it was delivered; None when there
     are none or the batch is refused whole. `lines` names the first lines of each code, `period` the one the file's
-    name tells. Not `labelled`: the target column has not come yet.
+    name tells. Not `labelled`: the target column has not come yet. `change`: how its columns differ from the product's.
     """
 
     counts: RowCounts
@@ -58,6 +59,7 @@ class Verdict:
     period: str | None = None
     lines: dict[str, tuple[int, ...]] = field(default_factory=dict)
     labelled: bool = True
+    change: SchemaChange = UNCHANGED
 
 
 def judge(key: str, content: Content, product: Product, expectations: Path) -> Verdict:
@@ -66,7 +68,7 @@ def judge(key: str, content: Content, product: Product, expectations: Path) -> V
     rows = _read(key, content, product)
     used = SuiteUsed(name=suite.name, sha256=suite.sha256)
     if isinstance(rows, Refused):
-        return Verdict(RowCounts(rows.received, 0, rows.received), used, rows.reasons)
+        return Verdict(RowCounts(rows.received, 0, rows.received), used, rows.reasons, change=rows.change)
     span = product.period.of_name(key) if product.period else None
     return judge_rows(rows, product, suite, span)
 
@@ -99,6 +101,7 @@ def judge_rows(rows: Rows, product: Product, suite: Suite, span: Span | None = N
         lines=_lines(rows, faults),
         period=span.label if span else None,
         labelled=not unlabelled,
+        change=rows.change,
     )
     if refusals:
         return replace(verdict, counts=RowCounts(rows.received, 0, rows.received))

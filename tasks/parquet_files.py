@@ -18,10 +18,12 @@ from lifecycle.batch import Reason
 from lifecycle.codes import Code
 from lifecycle.faults import Positions
 from lifecycle.reading import refuse_expansion, refuse_shape
-from lifecycle.schema import Fit, fit_columns
+from lifecycle.schema import Fit, fit_columns, known_as
+from lifecycle.schema_change import Retyped, SchemaChange
 from lifecycle.spec import Product
 from tasks.cells import SAYS, FileRefused, Rows, check_cells, refuse_if
 from tasks.parsing import Parsed, convert
+from tasks.schema_changes import of_parquet, retyped_column
 
 _UNCHECKED = Reason(
     Code.NO_CHECKSUMS, None, "pages without checksums, where a flipped byte mostly reads as another value", "checksums"
@@ -36,15 +38,17 @@ def read_parquet(data: bytes, product: Product) -> Rows:
     packed = sum(meta.row_group(index).total_byte_size for index in range(meta.num_row_groups))
     refuse_if(refuse_shape(meta.num_rows, meta.num_columns, product.limits))
     refuse_if(refuse_expansion(packed, len(data), product.limits), meta.num_rows)
-    fit = fit_columns(file.schema_arrow.names, product.required, product.target.column)
+    names = known_as(file.schema_arrow.names, product.aliases)
+    fit = fit_columns(names, product.required, product.target.column)
+    change = of_parquet(names, file.schema_arrow, product)
     if not isinstance(fit, Fit):
-        raise FileRefused(*fit, received=meta.num_rows)
+        raise FileRefused(*fit, received=meta.num_rows, change=change)
     if not meta.num_rows:
         raise FileRefused(Reason(Code.NO_ROWS, None, "a schema and no rows", "at least one row"))
     table = _read(file)
     text = sum(_text_bytes(column) for column in table.columns)
     refuse_if(refuse_expansion(text, len(data), product.limits), meta.num_rows)
-    rows = _rows(table, fit, product)
+    rows = replace(_rows(table, fit, product, change), change=change)
     return rows if _is_checked(data, meta) else replace(rows, notes=(*rows.notes, _UNCHECKED))
 
 
@@ -100,9 +104,10 @@ def _in_one(column: pa.ChunkedArray) -> pa.Array:
     return whole.chunk(0) if isinstance(whole, pa.ChunkedArray) else whole
 
 
-def _rows(table: pa.Table, fit: Fit, product: Product) -> Rows:
+def _rows(table: pa.Table, fit: Fit, product: Product, change: SchemaChange) -> Rows:
     parsed: dict[str, Parsed] = {}
     reasons: list[Reason] = []
+    retyped: list[Retyped] = []
     there = {column: at for column, at in zip(product.columns, fit.positions, strict=True) if at is not None}
     for column, at in there.items():
         values = _in_one(table.column(at))
@@ -110,10 +115,13 @@ def _rows(table: pa.Table, fit: Fit, product: Product) -> Rows:
         if converted is None:
             kind = values.type.value_type if pa.types.is_dictionary(values.type) else values.type
             reasons.append(Reason(Code.TYPE, column.name, f"the Parquet type {kind}", SAYS[column.type], len(values)))
+            retyped += retyped_column(column, values)
         else:
             parsed[column.name] = converted
     if reasons:
-        raise FileRefused(*reasons, received=table.num_rows)
+        raise FileRefused(
+            *reasons, received=table.num_rows, change=change.model_copy(update={"retyped": tuple(retyped)})
+        )
     positions = np.arange(table.num_rows, dtype=np.int64)
     checked = check_cells(product, parsed, positions)
     delivered = table.select(list(there.values())).rename_columns([column.name for column in there])

@@ -82,7 +82,7 @@ def ask(bucket: str, product: str, batch_id: str, by: Asker) -> Asked:
         last = known[-1] if known else None
         if last is not None and not _has_ended(bucket, last):
             return _land(bucket, last, "under_way")
-        found = _bytes_of(bucket, product, batch_id)
+        found = bytes_of(bucket, product, batch_id)
         if last is not None and last.rules == by.rules:
             return _asked(bucket, last, "same_rules")
         number = 1 if last is None else last.attempt + 1
@@ -120,7 +120,7 @@ def requeue_of(bucket: str, product: str, key: str, batch_id: str) -> Requeue | 
     return _read(bucket, record_key(product, batch_id, told.number))
 
 
-def _bytes_of(bucket: str, product: str, batch_id: str) -> Bytes:
+def bytes_of(bucket: str, product: str, batch_id: str) -> Bytes:
     """Return where the bytes are: those of a refused file in quarantine, else the version that landed."""
     prefix = batch_prefix("quarantine", product, batch_id)
     explained = objects.read(bucket, f"{prefix}reasons.json")
@@ -135,7 +135,7 @@ def _bytes_of(bucket: str, product: str, batch_id: str) -> Bytes:
             resolution=f"List them with `tropism batches {product} --quarantined`.",
         )
     manifest = BatchManifest.model_validate_json(published.body)
-    if manifest.quarantined_rows is None:
+    if manifest.quarantined_rows is None and manifest.change is None:
         raise BatchError(
             f"Nothing of batch {product}/{shown(batch_id)} is quarantined, so nothing is judged again.",
             resolution=f"List what is with `tropism batches {product} --quarantined`.",
@@ -159,7 +159,7 @@ def _land(bucket: str, wanted: Requeue, state: State) -> Asked:
     """
     ledger.append(bucket, wanted.product, wanted.decision())
     if wanted.object_version is None:
-        source = _bytes_of(bucket, wanted.product, wanted.batch_id)
+        source = bytes_of(bucket, wanted.product, wanted.batch_id)
         wanted = wanted.model_copy(update={"object_version": _copy(bucket, source, wanted.key)})
         _note(bucket, wanted)
     return _asked(bucket, wanted, state)

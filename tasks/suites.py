@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from lifecycle.codes import Code
 from lifecycle.errors import SuiteError
+from lifecycle.expectation import columns_of
 from lifecycle.quality import SEVERITIES, Severity
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"[a-z0-9_-]+")  # a dot or a slash breaks Great Expectations' own keys
 _RULE = re.compile(r"expect_[a-z0-9_]+")
 _KEYS = {"type", "kwargs", "severity", "meta"}
-_COLUMN_KEYS = ("column", "column_A", "column_B", "column_list", "column_set")
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,7 @@ class Rule:
     @property
     def columns(self) -> tuple[str, ...]:
         """Return the columns it looks at; none for a rule on the whole table."""
-        named = (self.kwargs.get(key) for key in _COLUMN_KEYS)
-        return tuple(name for value in named if value for name in ([value] if isinstance(value, str) else value))
+        return columns_of(self.kwargs)
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ def test_one_content_is_one_batch_however_often_it_came(run: Run, world: World) 
             "reasons": [],
             "deliveries": 2,
             "flow_run": first.owner,
+            "difference": [],
         }
     ]
 

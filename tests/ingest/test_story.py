@@ -245,7 +245,8 @@ def test_the_message_says_what_was_found_and_what_to_do_next(desk: Any, july: pd
     record = desk.deliver(real.csv(july.drop(columns="sched_dep_time")))
     assert record.message() == (
         f"Batch flights/{record.batch_id[:12]} is quarantined. MISSING_COLUMN sched_dep_time: found no such column, "
-        "expected a column called 'sched_dep_time'. Look with `tropism batches flights --quarantined`; "
+        "expected a column called 'sched_dep_time'. Its columns differ: see `tropism schema flights`. "
+        "Look with `tropism batches flights --quarantined`; "
         f"mend the source and upload again, or mend the rules and `tropism requeue flights {record.batch_id[:12]}`."
     )
 
