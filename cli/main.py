@@ -18,6 +18,7 @@ from cli import (
     automations,
     batches,
     cloud,
+    cost,
     demo,
     doctor,
     drop,
@@ -71,6 +72,7 @@ COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
     ("freeze", orders.freeze),
     ("unfreeze", orders.unfreeze),
     ("verify", verify.verify),
+    ("cost", cost.cost),
 )
 
 # Commands under one word: the word, what it is about, and its commands.

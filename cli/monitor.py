@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli import context, output
-from lifecycle.errors import UsageError
+from cli.spans import span
 
 if TYPE_CHECKING:
-    from datetime import timedelta
-
     from lifecycle.looks import Look
     from lifecycle.measurement import Measurement
 
@@ -68,14 +66,14 @@ def monitor(
 
     Example: tropism monitor flights --window 30d
     """
-    here, span = context.here(product), _duration(window)
+    here, over = context.here(product), None if window is None else span(window, "--window")
     from datetime import UTC, datetime
 
     from flows.monitor import look
     from tasks.step import directly
 
     with output.progress(f"looking at {product}", quiet=as_json):
-        found = look(directly, here.settings, product, datetime.now(UTC), span)
+        found = look(directly, here.settings, product, datetime.now(UTC), over)
     if as_json:
         output.emit(shape(found))
     else:
@@ -127,18 +125,3 @@ def _measured(one: Measurement) -> Measured:
         importance=one.importance,
         gap=str(one.gap) if one.gap else None,
     )
-
-
-def _duration(text: str | None) -> timedelta | None:
-    """Read `12h` or `30d`. Raises UsageError naming the forms there are."""
-    if text is None:
-        return None
-    from pydantic import TypeAdapter, ValidationError
-
-    from lifecycle.durations import Duration
-
-    try:
-        found: timedelta = TypeAdapter(Duration).validate_python(text)
-    except ValidationError as error:
-        raise UsageError(f"--window {text!r} is no duration.", detail="Write 12h, 7d or 1d12h.") from error
-    return found

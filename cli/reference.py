@@ -19,6 +19,7 @@ from cli import (
     automations,
     batches,
     cloud,
+    cost,
     demo,
     experiment,
     findings,
@@ -80,6 +81,7 @@ SHAPES: Mapping[str, tuple[tuple[str, object], ...]] = {
     "experiment start": (("`experiment start --json`", experiment.Moved),),
     "experiment status": (("`experiment status --json`", experiment.ExperimentStatus),),
     "experiment stop": (("`experiment stop --json`", experiment.Moved),),
+    "cost": (("`cost --json`", list[cost.Cost]),),
     "automations test": (("`automations test --json`", automations.Trial),),
     "doctor": (("`doctor --json`", list[findings.Finding]),),
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -16,9 +17,11 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import (
     FlowFilter,
     FlowFilterId,
+    FlowFilterName,
     FlowRunFilter,
     FlowRunFilterEndTime,
     FlowRunFilterIdempotencyKey,
+    FlowRunFilterStartTime,
     FlowRunFilterState,
     FlowRunFilterStateType,
     FlowRunFilterTags,
@@ -28,6 +31,7 @@ from prefect.client.schemas.sorting import FlowRunSort
 from prefect.events import Event
 from prefect.events.filters import EventFilter, EventNameFilter, EventOccurredFilter
 from prefect.exceptions import Abort, ObjectNotFound, PrefectHTTPStatusError
+from prefect.settings import get_current_settings
 from prefect.states import Crashed
 from prefect.utilities.engine import propose_state_sync
 
@@ -37,8 +41,20 @@ from lifecycle.lost import Notice, Run, rerun_key
 
 OURS, RECOVERABLE = "tropism", "recoverable"
 _LIMIT = 200  # one page of the server; more than that are lost only when everything is
+_PAGES = 50  # ten thousand runs, a year of a busy product
 _EVENT_LIMIT, _EVENT_PAGES = 50, 10  # the server gives fifty events at a time
 _OPEN = (StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING, StateType.CANCELLING, StateType.PAUSED)
+
+
+@dataclass(frozen=True)
+class Worked:
+    """How long a run was running, by Prefect's own clock; `product` is None when it was about all of them."""
+
+    flow: str
+    pool: str | None
+    product: str | None
+    time: timedelta
+    pid: str | None
 
 
 def unfinished() -> tuple[Run, ...]:
@@ -111,11 +127,53 @@ def run_again(run: Run) -> str:
     return str(made.id)
 
 
+def worked(api: object | None, flows: Sequence[str], since: datetime, until: datetime) -> tuple[Worked, ...]:
+    """Return our runs of these flows that began in the time, as the server at `api` knows them.
+
+    Raises ServiceError when no server is named, it does not answer, or there are too many runs to read.
+    """
+    if api is None:
+        raise ServiceError("Nothing says where Prefect is.", detail="PREFECT_API_URL is not set.")
+    wanted = FlowRunFilter(
+        tags=_tagged(OURS), start_time=FlowRunFilterStartTime(after_=since, before_=until, is_null_=False)
+    )
+    found: list[FlowRun] = []
+    with _client(api) as client:
+        named = client.read_flows(flow_filter=FlowFilter(name=FlowFilterName(any_=list(flows))), limit=_LIMIT)
+        for page in range(_PAGES):
+            read = client.read_flow_runs(
+                flow_filter=FlowFilter(name=FlowFilterName(any_=list(flows))),
+                flow_run_filter=wanted,
+                sort=FlowRunSort.START_TIME_ASC,
+                limit=_LIMIT,
+                offset=page * _LIMIT,
+            )
+            found += read
+            if len(read) < _LIMIT:
+                break
+        else:
+            raise ServiceError(
+                f"Prefect has more than {_PAGES * _LIMIT:,} runs since {since:%Y-%m-%d %H:%M} UTC.",
+                resolution="Ask for a shorter time.",
+            )
+    names = {flow.id: flow.name for flow in named}
+    return tuple(
+        Worked(
+            flow=names.get(run.flow_id, ""),
+            pool=run.work_pool_name,
+            product=run.parameters.get("product"),
+            time=run.total_run_time,
+            pid=run.infrastructure_pid,
+        )
+        for run in found
+    )
+
+
 @contextmanager
-def _client() -> Iterator[SyncPrefectClient]:
-    """Open a client and turn its errors into ours."""
+def _client(api: object | None = None) -> Iterator[SyncPrefectClient]:
+    """Open a client, of the ambient server when none is named, and turn its errors into ours."""
     try:
-        with get_client(sync_client=True) as client:
+        with _named(api) if api else get_client(sync_client=True) as client:
             yield client
     except (httpx.HTTPError, PrefectHTTPStatusError) as error:
         raise ServiceError(
@@ -123,6 +181,12 @@ def _client() -> Iterator[SyncPrefectClient]:
             detail=f"{type(error).__name__}: {str(error)[:300]}",
             resolution="See what is down with `tropism doctor`.",
         ) from error
+
+
+def _named(api: object) -> SyncPrefectClient:
+    """Return a client of a server by its address; without one Prefect's own would start a server in this process."""
+    secret = get_current_settings().api.auth_string
+    return SyncPrefectClient(str(api), auth_string=secret.get_secret_value() if secret else None)
 
 
 def _events(client: SyncPrefectClient, wanted: EventFilter) -> Sequence[Event]:

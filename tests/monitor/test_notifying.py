@@ -79,8 +79,8 @@ def blocks(prefect: Prefect, receiver: Receiver) -> Iterator[None]:
     text = {"text": "{{subject}}\n{{body}}"}
     with temporary_settings({PREFECT_API_URL: prefect.url}):
         CustomWebhookNotificationBlock(name="ops", url=receiver.url, json_data=text).save("ops", overwrite=True)
-        Webhook(url=receiver.url).save("plain", overwrite=True)  # type: ignore[call-arg]  # pydantic makes the secret
-        SlackWebhook(url=f"json://127.0.0.1:9/{IN_THE_ADDRESS}").save("away", overwrite=True)  # type: ignore[arg-type]
+        Webhook(url=receiver.url).save("plain", overwrite=True)
+        SlackWebhook(url=f"json://127.0.0.1:9/{IN_THE_ADDRESS}").save("away", overwrite=True)
         Secret(value="x").save("mute", overwrite=True)
         yield
 
