@@ -20,7 +20,7 @@ from lifecycle.errors import ReleaseError, ServiceError, TropismError
 from lifecycle.events import MetricBreached
 from lifecycle.looks import Look
 from lifecycle.settings import Settings
-from tasks import events, labels, monitoring, outcome_batches, set_aside, summaries
+from tasks import capacity, events, labels, monitoring, outcome_batches, set_aside, summaries
 from tasks.clients import settings
 from tasks.monitoring import Place
 from tasks.predictions import LATE
@@ -76,6 +76,8 @@ def look(step: Step, where: Settings, name: str, now: datetime, window: timedelt
     event = breach(looked.look, looked.watch)
     if event is not None and window is None:
         step("announce breach", events.send, event)
+    if window is None:
+        step("fit capacity", capacity.adapt, where, product, now)
     note("look.taken", product=name, state=looked.look.state, alerts=len(looked.look.alerts))
     return looked.look
 

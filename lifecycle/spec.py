@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from lifecycle.batch import Limits
+from lifecycle.capacity import CapacityPolicy
 from lifecycle.declaration import Column, Features, Reading, Target
 from lifecycle.errors import SpecError
 from lifecycle.evaluation import EvaluationPolicy
@@ -71,6 +72,7 @@ class Product(BaseModel):
     release: ReleasePlan = ReleasePlan()
     predictions: PredictionsPolicy = PredictionsPolicy()
     monitor: MonitorPolicy = MonitorPolicy()
+    capacity: CapacityPolicy = CapacityPolicy()
 
     @model_validator(mode="after")
     def _columns_are_known(self) -> Self:

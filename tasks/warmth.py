@@ -2,13 +2,14 @@
 
 Both belong to a published version, never to the alias: a version is ready before it takes any traffic, and what was
 kept ready for another one is given back when it takes none any more. How many environments there are to be is a tag
-of the mould. What excludes what is `lifecycle/startup.py`.
+of the mould, or one of the product's own function while its traffic asks for more. What excludes what is
+`lifecycle/startup.py`.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Mapping
 
 from lifecycle.errors import ReleaseError
 from lifecycle.settings import Settings
@@ -16,6 +17,7 @@ from lifecycle.startup import Startup
 from tasks.clients import lambda_client
 
 TAG = "tropism:provisioned-concurrency"
+RAISED = "tropism:raised-concurrency"
 _POLL_SECONDS = 0.5
 _READY_SECONDS = 600.0  # AWS takes a minute or two for either, more for many environments
 
@@ -24,15 +26,9 @@ def startup_of(function: str) -> Startup:
     """Read how a function is to start, from its configuration and its tags."""
     found = lambda_client().get_function(FunctionName=function)
     configuration = found["Configuration"]
-    said = found.get("Tags", {}).get(TAG, "0")
-    if not said.isdecimal():
-        raise ReleaseError(
-            f"The tag {TAG} of {function} is {said!r}, expected a whole number.",
-            resolution="Deploy the stack again; its parameter PredictProvisionedConcurrency sets it.",
-        )
     return Startup(
         snap_start=configuration.get("SnapStart", {}).get("ApplyOn") == "PublishedVersions",
-        provisioned=int(said),
+        provisioned=_number(function, TAG, found.get("Tags", {})),
         runtime=configuration.get("Runtime", ""),
         storage_mb=configuration.get("EphemeralStorage", {}).get("Size", 512),
     )
@@ -59,11 +55,11 @@ def await_version(function: str, number: str) -> None:
 
 
 def warm(settings: Settings, product: str, number: str) -> int:
-    """Keep as many environments of a version ready as the mould says, and wait until they are; return how many.
+    """Keep as many environments of a version ready as there are to be, and wait until they are; return how many.
 
     Ready already, nothing is changed. Raises ReleaseError when Lambda cannot keep so many ready.
     """
-    function, wanted = settings.predict_function(product), _wanted(settings)
+    function, wanted = settings.predict_function(product), wanted_of(settings, product)
     if wanted == 0:
         return 0
     _request(function, number, wanted)
@@ -86,16 +82,58 @@ def settle(settings: Settings, product: str, keep: frozenset[str]) -> None:
 
     Waits for nothing, because it follows traffic that has moved. A second call changes nothing.
     """
-    function, wanted = settings.predict_function(product), _wanted(settings)
+    function, wanted = settings.predict_function(product), wanted_of(settings, product)
     for number in sorted(keep) if wanted else ():
         _request(function, number, wanted)
-    for number in list(_allocated(function)):
+    for number in requested(settings, product):
         if number not in keep or not wanted:
             lambda_client().delete_provisioned_concurrency_config(FunctionName=function, Qualifier=number)
 
 
-def _wanted(settings: Settings) -> int:
-    return startup_of(f"{settings.function_prefix}-predict").provisioned
+def wanted_of(settings: Settings, product: str) -> int:
+    """Return how many environments of each version there are to be: what the mould says, or more for this product."""
+    function = settings.predict_function(product)
+    raised = _number(function, RAISED, lambda_client().get_function(FunctionName=function).get("Tags", {}))
+    return max(startup_of(mould_of(settings)).provisioned, raised)
+
+
+def mould_of(settings: Settings) -> str:
+    """Name the function whose configuration every product's has."""
+    return f"{settings.function_prefix}-predict"
+
+
+def want(settings: Settings, product: str, number: int) -> None:
+    """Say how many environments of a product's versions there are to be; 0: as the mould says. `settle` makes it so.
+
+    A second call changes nothing.
+    """
+    function = settings.predict_function(product)
+    arn = lambda_client().get_function_configuration(FunctionName=function)["FunctionArn"]
+    lambda_client().tag_resource(Resource=arn, Tags={RAISED: str(number)})
+
+
+def requested(settings: Settings, product: str) -> dict[str, tuple[int, str]]:
+    """Return what was asked for and how it stands, by version: IN_PROGRESS, READY or FAILED."""
+    function = settings.predict_function(product)
+    pages = lambda_client().get_paginator("list_provisioned_concurrency_configs").paginate(FunctionName=function)
+    return {
+        found["FunctionArn"].rpartition(":")[2]: (
+            found["RequestedProvisionedConcurrentExecutions"],
+            str(found["Status"]),
+        )
+        for page in pages
+        for found in page["ProvisionedConcurrencyConfigs"]
+    }
+
+
+def _number(function: str, tag: str, tags: Mapping[str, str]) -> int:
+    said = tags.get(tag, "0")
+    if not said.isdecimal():
+        raise ReleaseError(
+            f"The tag {tag} of {function} is {said!r}, expected a whole number.",
+            resolution="Deploy the stack again; its parameter PredictProvisionedConcurrency sets it.",
+        )
+    return int(said)
 
 
 def _request(function: str, number: str, wanted: int) -> None:
@@ -109,11 +147,3 @@ def _request(function: str, number: str, wanted: int) -> None:
     lambda_client().put_provisioned_concurrency_config(
         FunctionName=function, Qualifier=number, ProvisionedConcurrentExecutions=wanted
     )
-
-
-def _allocated(function: str) -> Iterator[str]:
-    """Yield the versions that environments are kept ready for."""
-    pages = lambda_client().get_paginator("list_provisioned_concurrency_configs").paginate(FunctionName=function)
-    for page in pages:
-        for found in page["ProvisionedConcurrencyConfigs"]:
-            yield found["FunctionArn"].rpartition(":")[2]
