@@ -40,6 +40,7 @@ def candidate_of(model: ModelVersion) -> Candidate:
         verdict=challenge.verdict if challenge.verdict == model.verdict else f"{model.verdict}/{challenge.verdict}",
         champion=challenge.champion,
         reason=challenge.summary(model.version),
+        score_psi=challenge.judgement.score_psi,
     )
 
 

@@ -83,7 +83,7 @@ def _begin(work: Work, held: Held, candidate: Candidate) -> Released:
         since=work.by.now,
         reason=candidate.reason,
     )
-    return stepping.start(work, held, contender, product.release)
+    return stepping.start(work, held, contender, product.release.knowing(candidate.score_psi))
 
 
 def _was_taken_back(record: ControlRecord, model_version: str) -> bool:

@@ -55,7 +55,10 @@ class HoldoutWindow(BaseModel):
 
 
 class Judgement(BaseModel):
-    """Numbers of the contest in the deciding metric; None where there was no champion, or no number."""
+    """Numbers of the contest in the deciding metric; None where there was no champion, or no number.
+
+    `score_psi`: how far the challenger's scores lie from the champion's on the same holdout rows.
+    """
 
     model_config = _CLOSED
 
@@ -66,6 +69,7 @@ class Judgement(BaseModel):
     lower: float | None = None
     upper: float | None = None
     confidence: float | None = None
+    score_psi: float | None = None
 
 
 class Challenge(BaseModel):
@@ -153,7 +157,9 @@ class Recorder:
     now: datetime
 
 
-def judgement(metric: Metric, decision: Decision, challenger: float, champion: float | None) -> Judgement:
+def judgement(
+    metric: Metric, decision: Decision, challenger: float, champion: float | None, score_psi: float | None = None
+) -> Judgement:
     """Return the numbers of a decision, leaving out those that could not be computed."""
     found = decision.interval
     numbers = {
@@ -163,6 +169,7 @@ def judgement(metric: Metric, decision: Decision, challenger: float, champion: f
         "lower": found.lower if found else None,
         "upper": found.upper if found else None,
         "confidence": found.confidence if found else None,
+        "score_psi": score_psi,
     }
     return Judgement(metric=metric, **{name: value for name, value in numbers.items() if _finite(value)})
 

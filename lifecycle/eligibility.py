@@ -21,7 +21,10 @@ _MOVES = ("promote", "roll_back")
 
 @dataclass(frozen=True)
 class Candidate:
-    """A registered model. `verdict` is the promotion gate's; `champion`: the version it was compared with, if any."""
+    """A registered model. `verdict` is the promotion gate's; `champion`: the version it was compared with, if any.
+
+    `score_psi`: how far its scores lay from the champion's on the holdout, None where nobody compared them.
+    """
 
     model_version: str
     bundle: str
@@ -29,6 +32,7 @@ class Candidate:
     verdict: str
     champion: str | None
     reason: str
+    score_psi: float | None = None
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,8 @@ from lifecycle.sequential import GRID, tolerated_share
 
 _CLOSED = ConfigDict(frozen=True, extra="forbid")
 _FULL_PERCENT = 100.0
+# Live requests are not the holdout's rows: a shift that the gate saw and passed may be so many times as large.
+_SEEN_BY_GATE = 2.0
 # Each guard is tested against the champion and, at full weight, against its ceiling; then the split and the labels.
 TESTS = 2 * len(GUARDS) + 2
 # As sure as the usual design of an experiment; the power table of the tests uses it too.
@@ -82,6 +84,10 @@ class ReleasePlan(BaseModel):
     act_above: Annotated[
         float | None, Field(allow_inf_nan=False, description="Scores from here on make the business act; compared.")
     ] = None
+    max_flipped: Annotated[
+        float | None,
+        Field(ge=0, lt=1, description="Share of rows that both models may decide differently."),
+    ] = None
     without_traffic: Annotated[
         Literal["hold", "release"], Field(description="When too few requests come to judge: wait, or go by the gate.")
     ] = "hold"
@@ -100,6 +106,14 @@ class ReleasePlan(BaseModel):
         if self.deadline <= self.bake_time:
             raise ValueError(f"deadline: {self.deadline} leaves nothing after a bake_time of {self.bake_time}")
         return self
+
+    def knowing(self, score_psi: float | None) -> ReleasePlan:
+        """Return the plan of a model whose scores lay so far from the champion's on the holdout.
+
+        The gate saw them differ and found them better, so only what goes well beyond is news.
+        """
+        known = _SEEN_BY_GATE * score_psi if score_psi is not None else 0.0
+        return self.model_copy(update={"max_score_psi": max(self.max_score_psi, known)})
 
     @property
     def last(self) -> int:

@@ -21,7 +21,7 @@ from lifecycle.snapshot import Snapshot
 from lifecycle.training import Split, Undecidable, instant, keys_digest, train_key
 from tasks import ledger, registry
 from tasks.bundles import contract_of, library_versions, reference_of, training_parameters, write_bundle
-from tasks.evaluation import Champion, Judged
+from tasks.evaluation import Champion, Judged, score_psi
 from tasks.features import ProductFiles
 from tasks.lineage import Code
 from tasks.registry import BUNDLE_FOLDER, CAUSE, DECISION, DIGEST, SNAPSHOT, TRAIN_KEY, VERDICT
@@ -141,13 +141,13 @@ def append_to_ledger(bucket: str, settled: Settled, cause: str) -> int:
 
 def _write_model(folder: Path, run: Run, job: Job, outcome: Outcome) -> str:
     """Write what MLflow opens and the bundle below it; return the bundle's digest."""
-    product, features = job.files.product, outcome.data.features
+    product, features, frame = job.files.product, outcome.data.features, outcome.frame.columns
     manifest = write_bundle(
         folder / BUNDLE_FOLDER,
         contract_of(product.name, product.task, features, outcome.data.model_classes),
         features,
         outcome.chosen,
-        reference_of(features, outcome.frame.columns, outcome.split.train, outcome.judged, outcome.chosen),
+        reference_of(features, frame, outcome.split.train, outcome.judged, outcome.chosen, hidden=product.sensitive),
         _lineage(run, job, outcome),
     )
     write_mlmodel(folder, run, library_versions()["xgboost"])
@@ -178,7 +178,9 @@ def _challenge(run: Run, job: Job, outcome: Outcome, digest: str) -> Challenge:
         mlflow_run=run.run_id,
         verdict=judged.decision.verdict,
         reasons=judged.decision.reasons,
-        judgement=judgement(metric, judged.decision, judged.challenger.metrics[metric], champion),
+        judgement=judgement(
+            metric, judged.decision, judged.challenger.metrics[metric], champion, score_psi(judged, outcome.champion)
+        ),
         champion=outcome.champion.version if outcome.champion else None,
         bundle=digest,
         candidate=outcome.chosen.name,

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lifecycle import profiles
 from lifecycle.batch import Reason
 from lifecycle.bootstrap import Paired
 from lifecycle.bundle import Bundle
@@ -24,8 +25,10 @@ from lifecycle.labels import aligned
 from lifecycle.leakage import Leak, Part, leaks
 from lifecycle.metrics import Floats
 from lifecycle.promotion import Contest, Decision, decide
+from lifecycle.shift import shift
 from lifecycle.spec import Product
 from lifecycle.training import Split
+from lifecycle.watched import watched_scores
 from tasks import control, registry
 from tasks.training import Data, Fitted, predict
 
@@ -117,6 +120,23 @@ def judge(
     contest = Contest(mine, theirs, paired, identical=same, leaks=found)
     decision = decide(product.evaluation, product.promotion, contest)
     return Judged(mine, theirs, holdout.labels, scores, other, decision, plain)
+
+
+def score_psi(judged: Judged, champion: Champion | None) -> float | None:
+    """Return how far both models' scores lie apart on the holdout: PSI over the champion's own bins.
+
+    The same bins as while a release is watched, so that what the gate has seen is not taken for news. None without
+    a champion that could score.
+    """
+    if champion is None or judged.champion_scores is None:
+        return None
+    edges = profiles.read(champion.bundle.reference).scores.edges
+    theirs, ours = (
+        np.bincount(np.searchsorted(edges, watched_scores(scores)), minlength=len(edges) + 1)
+        for scores in (judged.champion_scores, judged.scores)
+    )
+    found = shift(theirs.tolist(), ours.tolist())
+    return found.psi if found is not None else None
 
 
 def score_bundle(bundle: Bundle, columns: Mapping[str, Array]) -> Floats:

@@ -58,6 +58,9 @@ def test_a_challenger_of_a_changed_world_is_promoted_against_the_champion_on_the
     assert told.challenger is not None
     assert told.improvement == pytest.approx(told.challenger - told.champion)
     assert told.champion != decided("1").judgement.challenger
+    assert decided("1").judgement.score_psi is None  # nobody to compare with
+    assert told.score_psi is not None
+    assert told.score_psi > 0.02  # a model of another world scores the same rows otherwise
     assert "champion" in steps.pages[0]
 
 

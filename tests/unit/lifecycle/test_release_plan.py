@@ -19,6 +19,13 @@ def test_the_defaults_are_a_plan() -> None:
     assert plan.threshold == pytest.approx(math.log(8 / 0.01))
 
 
+@pytest.mark.parametrize(("seen", "allowed"), [(None, 0.25), (0.05, 0.25), (0.4, 0.8)])
+def test_scores_may_lie_twice_as_far_apart_as_the_gate_saw_them_and_no_plan_gets_stricter(
+    seen: float | None, allowed: float
+) -> None:
+    assert ReleasePlan().knowing(seen) == ReleasePlan(max_score_psi=allowed)
+
+
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
