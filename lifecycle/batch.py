@@ -179,6 +179,16 @@ class QuarantineRecord(_Record):
     change: SchemaChange | None = None
 
 
+def without_values(reasons: Iterable[Reason], sensitive: frozenset[str]) -> tuple[Reason, ...]:
+    """Return reasons that tell no value of a sensitive column: a rule's bounds and levels were values once as well."""
+    return tuple(
+        Reason(one.code, one.column, "values of a sensitive column", "what the suite says", one.rows)
+        if one.column and sensitive & {one.column, *one.column.split(", ")}
+        else one
+        for one in reasons
+    )
+
+
 def shown(batch_id: str) -> str:
     """Shorten a batch id for people."""
     return batch_id[:SHOWN]

@@ -33,13 +33,16 @@ class OnHoldout:
     card: Scorecard
 
 
-def profile(trained: Watched, tested: OnHoldout, importance: Mapping[str, float]) -> str:
-    """Return reference.json of the training rows, the holdout, and each feature's share of the model's gain."""
+def profile(trained: Watched, tested: OnHoldout, importance: Mapping[str, float], *, rows: int | None = None) -> str:
+    """Return reference.json of the training rows, the holdout, and each feature's share of the model's gain.
+
+    `rows`: how many trained, where not every column is told of.
+    """
     bins = max(_FEWEST_BINS, min(_BINS, _BUDGET // max(len(trained.numbers), 1)))
     card, scores = tested.card, _numbers(tested.scores, _SCORE_BINS)
     known: dict[str, object] = {
         "format": FORMAT,
-        "rows": trained.rows,
+        "rows": trained.rows if rows is None else rows,
         "numbers": {name: _numbers(values, bins) for name, values in trained.numbers.items()},
         "categories": {name: _levels(values) for name, values in trained.categories.items()},
         "importance": dict(importance),

@@ -124,6 +124,32 @@ class Product(BaseModel):
             raise ValueError(f"monitor.outcomes.learn: {first}")
         return self
 
+    @model_validator(mode="after")
+    def _sensitive_values_stay(self) -> Self:
+        """Refuse what would carry a sensitive column's values out of the data zones."""
+        hidden = self.sensitive
+        levels = (*self.features.categories, *self.features.encoded)
+        for what, why, names in (
+            ("target", "what is predicted is in every report", (self.target.column,)),
+            ("time", "manifests and remarks tell when rows happened", (self.time,) if self.time else ()),
+            ("features", "a bundle names the levels it has learned", levels),
+            ("evaluation.slices", "a scorecard names its slices", self.evaluation.slices),
+        ):
+            if found := next((name for name in names if name in hidden), None):
+                raise ValueError(f"{what}: {found!r} is sensitive, and {why}")
+        asked = next((column.name for column in self.inputs if column.sensitive), None)
+        if asked is not None and self.predictions.features != "digest":
+            raise ValueError(
+                f"columns: {asked!r} is sensitive and part of a request; say `predictions: {{ features: digest }}`, "
+                "or no log may hold it"
+            )
+        return self
+
+    @property
+    def sensitive(self) -> frozenset[str]:
+        """Return the columns whose values never leave the data zones."""
+        return frozenset(column.name for column in self.columns if column.sensitive)
+
     @property
     def inputs(self) -> tuple[Column, ...]:
         """Return the columns a prediction request carries."""

@@ -17,7 +17,7 @@ from lifecycle.manifest import Lineage, Manifest
 from lifecycle.metrics import TaskKind
 from lifecycle.reference import OnHoldout, profile
 from lifecycle.training import Rows, TrainingPolicy
-from lifecycle.watched import watched, watched_labels, watched_scores
+from lifecycle.watched import Watched, watched, watched_labels, watched_scores
 from tasks.evaluation import Judged
 from tasks.training import Fitted, gains
 
@@ -55,13 +55,28 @@ def write_bundle(
 
 
 def reference_of(
-    features: FittedFeatures, columns: Mapping[str, Array], train: Rows, judged: Judged, fitted: Fitted
+    features: FittedFeatures,
+    columns: Mapping[str, Array],
+    train: Rows,
+    judged: Judged,
+    fitted: Fitted,
+    *,
+    hidden: frozenset[str] = frozenset(),
 ) -> str:
-    """Return reference.json: the training rows, the scores on the holdout, and what the model uses of them."""
+    """Return reference.json: the training rows, the scores on the holdout, and what the model uses of them.
+
+    Of `hidden` columns nothing is told: their quantiles are values.
+    """
     inputs = {one.name: columns[one.name][train] for one in features.spec.inputs}
     scores, labels = watched_scores(judged.scores), watched_labels(judged.scores, judged.labels)
     tested = OnHoldout(scores, labels, judged.plain)
-    return profile(watched(features, inputs), tested, gains(fitted.model))
+    seen = watched(features, inputs)
+    shown = Watched(_without(seen.numbers, hidden), _without(seen.categories, hidden))
+    return profile(shown, tested, gains(fitted.model), rows=seen.rows)
+
+
+def _without(columns: Mapping[str, Array], hidden: frozenset[str]) -> dict[str, Array]:
+    return {name: values for name, values in columns.items() if name not in hidden}
 
 
 def library_versions() -> dict[str, str]:

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lifecycle.batch import EventTimes, Reason, RowCounts, SuiteUsed, codes
+from lifecycle.batch import EventTimes, Reason, RowCounts, SuiteUsed, codes, without_values
 from lifecycle.codes import Code
 from lifecycle.faults import RowFault, settle
 from lifecycle.period import Span
@@ -70,7 +70,9 @@ def judge(key: str, content: Content, product: Product, expectations: Path) -> V
     if isinstance(rows, Refused):
         return Verdict(RowCounts(rows.received, 0, rows.received), used, rows.reasons, change=rows.change)
     span = product.period.of_name(key) if product.period else None
-    return judge_rows(rows, product, suite, span)
+    verdict = judge_rows(rows, product, suite, span)
+    reasons, notes = (without_values(told, product.sensitive) for told in (verdict.reasons, verdict.notes))
+    return replace(verdict, reasons=reasons, notes=notes)
 
 
 def judge_rows(rows: Rows, product: Product, suite: Suite, span: Span | None = None) -> Verdict:

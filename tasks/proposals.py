@@ -81,7 +81,7 @@ def _rows(source: Bytes, bucket: str, after: Product, new: frozenset[str]) -> _R
         return rows
     table, _ = without_faults(rows, rows.faults)
     order = np.arange(table.num_rows)
-    raw = [RawColumn(column.name, column.type) for column in after.columns if column.name in new]
+    raw = [RawColumn(one.name, one.type) for one in after.columns if one.name in new and not one.sensitive]
     columns = tuple(profile_column(one, normalise(one, table.column(one.name).to_numpy()), order) for one in raw)
     profile = TableProfile(columns, int(table.num_rows), 0)
     return _Rows(table, profile, guess_parts(profile, after.target.column, after.time, after.grain))
@@ -115,7 +115,7 @@ def _suites(root: Path, product: Product, change: SchemaChange, rows: _Rows | Re
 def _sample(root: Path, after: Product, rows: _Rows | Refused) -> dict[str, bytes]:
     """Return the sample anew, of the batch's rows: one without the new columns is no delivery of the product."""
     folder = root / "products" / after.name / "sample"
-    if isinstance(rows, Refused) or not (folder / "rows.parquet").is_file():
+    if isinstance(rows, Refused) or after.sensitive or not (folder / "rows.parquet").is_file():
         return {}
     found = {f"products/{after.name}/sample/rows.parquet": sample_parquet(rows.table, 0)}
     if (folder / "request.json").is_file():

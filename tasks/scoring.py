@@ -104,7 +104,8 @@ def _score(model: Model, of: Named, source: Source, out: Path | None) -> ScoresM
     with tempfile.TemporaryDirectory(prefix="scores-") as name:
         path = out or Path(name) / "scores.parquet"
         try:
-            written = write_scores(path, model.scorer, source, model.product.grain)
+            known = [name for name in model.product.grain if name not in model.product.sensitive]
+            written = write_scores(path, model.scorer, source, known)
         except ContractError as error:
             raise BatchError(
                 f"{of.source} cannot be scored by model {model.model_version}.", detail=str(error)
