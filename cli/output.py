@@ -37,8 +37,8 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def say(text: str = "") -> None:
-    """Print one line for people; square brackets are text, not markup."""
-    print(text, flush=True)
+    """Print lines for people; square brackets are text, not markup, and no file's name commands the terminal."""
+    print(_harmless(text), flush=True)
 
 
 def heading(text: str) -> None:
@@ -65,8 +65,13 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Seque
     for column in columns:
         out.add_column(column, justify="right" if column in right else "left", overflow="fold")
     for row in rows:
-        out.add_row(*(Text(cell) for cell in row))
+        out.add_row(*(Text(_harmless(cell)) for cell in row))
     console().print(out)
+
+
+def _harmless(text: str) -> str:
+    """Return text whose control signs are blanks; lines and tabs stay."""
+    return "".join(sign if sign.isprintable() or sign in "\n\t" else " " for sign in text)
 
 
 def facts(pairs: Sequence[tuple[str, str]], *, indent: int = 0) -> None:

@@ -19,6 +19,7 @@ from lifecycle.episodes import Watch
 from lifecycle.errors import ReleaseError, ServiceError, TropismError
 from lifecycle.events import MetricBreached
 from lifecycle.looks import Look
+from lifecycle.markup import sentence
 from lifecycle.settings import Settings
 from tasks import capacity, events, labels, monitoring, outcome_batches, set_aside, summaries
 from tasks.clients import settings
@@ -48,7 +49,11 @@ def monitor(product: str | None = None, cause: str = "schedule", retry_of: str |
             note("monitor.failed", level=logging.WARNING, product=name, error=str(error))
             failed.append(f"{name}: {error}")
     page = "\n\n".join(
-        ["# What was seen", *(one.summary() for one in found), *(f"**failed:** {one}" for one in failed)]
+        [
+            "# What was seen",
+            *(sentence(one.summary()) for one in found),
+            *(f"**failed:** {sentence(one)}" for one in failed),
+        ]
     )
     create_markdown_artifact(page, key="monitor", description=f"{len(found)} products")
     if failed:

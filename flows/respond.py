@@ -15,6 +15,7 @@ from prefect.artifacts import create_markdown_artifact
 
 from flows.rollback import roll_back
 from lifecycle import spec
+from lifecycle.markup import sentence
 from lifecycle.response import Action, Response
 from lifecycle.response import respond as decide
 from lifecycle.settings import Settings
@@ -40,7 +41,8 @@ def respond(product: str, cause: str = "metric.breached", retry_of: str | None =
     """Decide what to do about a product's breaches and do it; a second run finds it done."""
     note("respond.begun", product=product, cause=cause, retry_of=retry_of)
     done, found = carry_out(as_task, settings(), product, datetime.now(UTC))
-    create_markdown_artifact(f"# {product}\n\n{found}", key=f"respond-{product}", description=found.action)
+    page = f"# {product}\n\n{sentence(str(found))}"
+    create_markdown_artifact(page, key=f"respond-{product}", description=found.action)
     return done
 
 

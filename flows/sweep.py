@@ -24,6 +24,7 @@ from flows.mending import Place
 from lifecycle import spec
 from lifecycle.errors import ServiceError, TropismError
 from lifecycle.lost import Run
+from lifecycle.markup import plain
 from tasks import pruning, runs
 from tasks.clients import settings
 from tasks.step import as_task, note
@@ -42,9 +43,9 @@ class Swept:
 
     def to_markdown(self) -> str:
         """Return a page for people."""
-        lines = ["# Sweep", "", f"Woken by: {self.cause}", ""]
-        lines += [f"- {sentence}" for sentence in self.done]
-        lines += [f"- **not looked at:** {sentence}" for sentence in self.failed]
+        lines = ["# Sweep", "", f"Woken by: {plain(self.cause)}", ""]
+        lines += [f"- {plain(told)}" for told in self.done]
+        lines += [f"- **not looked at:** {plain(told)}" for told in self.failed]
         return "\n".join(lines)
 
 

@@ -6,7 +6,6 @@ on it and the answer once it has ended. Reading and writing it is left to `tasks
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Literal
@@ -16,6 +15,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 from lifecycle.batch import Reason, RowCounts, codes, is_marker, landing_prefix, product_of, shown
 from lifecycle.codes import Code
 from lifecycle.envelope import delivery_id
+from lifecycle.markup import plain
 from lifecycle.schema_change import SchemaChange
 
 DeliveryState = Literal["claimed", "validated", "quarantined", "duplicate", "ignored"]
@@ -140,14 +140,14 @@ def to_markdown(record: Delivery) -> str:
     rows = record.rows
     counted = "" if rows is None else f"{rows.received:,} received, {rows.validated:,} validated, "
     lines = [
-        f"**{_escaped(record.message())}**",
+        f"**{plain(record.message())}**",
         "",
-        f"Object `{_escaped(record.key)}`, delivery `{record.delivery_id}`.",
+        f"Object {plain(record.key)}, delivery `{record.delivery_id}`.",
     ]
     if rows is not None:
         lines += ["", f"Rows: {counted}{rows.quarantined:,} quarantined, {rows.duplicates:,} duplicates."]
     if record.change:
-        lines += ["", "### Columns", "", *(f"- `{_escaped(line)}`" for line in record.change.lines())]
+        lines += ["", "### Columns", "", *(f"- {plain(line)}" for line in record.change.lines())]
     for title, reasons in (("Reasons", record.reasons), ("Remarks", record.notes)):
         if reasons:
             lines += ["", f"### {title}", "", "| code | column | found | expected | rows |", "|---|---|---|---|---|"]
@@ -158,12 +158,7 @@ def to_markdown(record: Delivery) -> str:
 def _row(reason: Reason) -> str:
     rows = "" if reason.rows is None else f"{reason.rows:,}"
     cells = (reason.code, reason.column or "", reason.found, reason.expected, rows)
-    return f"| {' | '.join(_escaped(cell) for cell in cells)} |"
-
-
-def _escaped(text: str) -> str:
-    """Make text harmless in a table of a page that may render HTML: a producer chooses column and key names."""
-    return html.escape(text, quote=False).replace("|", "&#124;").replace("`", "&#96;").replace("\n", " ")
+    return f"| {' | '.join(plain(cell) for cell in cells)} |"
 
 
 @dataclass(frozen=True)
