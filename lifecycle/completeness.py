@@ -41,7 +41,8 @@ def evidence_of(frame: Frame, tally: Tally, metrics: Metrics | None, now: dateti
     counted = tally if metrics is None else _ripen(frame, tally, metrics, now)
     replays = {one.step: one.model_dump(include={"replayed", "replay_failed"}) for one in before.steps}
     steps = tuple(step.model_copy(update=replays.get(step.step, {})) for step in _weigh(frame, counted, metrics, now))
-    return before.model_copy(update={"steps": steps, "tally": counted})
+    apart = counted.apart if counted.apart.pairs else None
+    return before.model_copy(update={"steps": steps, "tally": counted, "disagreement": apart})
 
 
 def _ripen(frame: Frame, tally: Tally, metrics: Metrics, now: datetime) -> Tally:

@@ -17,6 +17,7 @@ from typing import get_args
 
 from lifecycle.control import Window
 from lifecycle.evidence import ArmName
+from lifecycle.pairs import Disagreement, disagreement, pairs_of
 from lifecycle.predictions import Prediction, Repeats, Score
 from lifecycle.refusal import RefusalCode
 from lifecycle.release_plan import ReleasePlan
@@ -38,6 +39,7 @@ class Frame:
     """What records are counted by: the plan, when which weight held, who is who, and the edges of the score bins.
 
     `challenger` and `champion` are function versions. `edges` (k,) ascending make k + 1 bins, open at both ends.
+    `bundles`: the challenger's and the champion's, which its version scores along where the product wants a shadow.
     """
 
     plan: ReleasePlan
@@ -45,6 +47,7 @@ class Frame:
     challenger: str
     champion: str
     edges: tuple[float, ...]
+    bundles: tuple[str, str] = ("", "")
 
     def step_of(self, at: datetime) -> int | None:
         """Return the step whose window holds a moment; the window's first moment belongs to it, its last does not."""
@@ -86,15 +89,18 @@ def is_live(record: Prediction) -> bool:
 def fold(frame: Frame, records: Iterable[Prediction], before: Tally, repeats: Repeats) -> Tally:
     """Return the sums with more records in them; what `repeats` has met adds nothing.
 
-    A request too large for a line comes in parts, of which the first stands for it. `before` keeps its list of
-    objects: which ones the records came from is the reader's to note.
+    A request too large for a line comes in parts, of which the first stands for it; pairs are in all of them. `before`
+    keeps its list of objects: which ones the records came from is the reader's to note.
     """
     sums: dict[tuple[int, ArmName], _Sums] = {}
+    apart = before.apart
     for record in records:
-        if not record.opens or not repeats.is_new(record):
+        if not repeats.is_new(record):
             continue
         step, arm = frame.step_of(record.at), frame.arm_of(record.function_version)
-        if step is not None and arm is not None:
+        if step is not None and arm == "challenger":
+            apart = apart.plus(_apart(frame, record))
+        if step is not None and arm is not None and record.opens:
             place = (step, arm)
             if place not in sums:
                 sums[place] = _Sums(frame)
@@ -103,7 +109,7 @@ def fold(frame: Frame, records: Iterable[Prediction], before: Tally, repeats: Re
     for (step, arm), more in sums.items():
         known = steps.get(step, StepTally(step=step))
         steps[step] = known.model_copy(update={arm: more.onto(known.of(arm))})
-    return before.model_copy(update={"steps": tuple(steps[step] for step in sorted(steps))})
+    return before.model_copy(update={"steps": tuple(steps[step] for step in sorted(steps)), "apart": apart})
 
 
 @dataclass
@@ -155,6 +161,13 @@ class _Sums:
                 },
             }
         )
+
+
+def _apart(frame: Frame, record: Prediction) -> Disagreement:
+    """Return how far apart both models are on a live request's rows; no pairs when only one scored them."""
+    own, shadow = frame.bundles
+    pairs = pairs_of(record, own=own, shadow=shadow) if record.shadow is not None and is_live(record) else None
+    return disagreement(pairs, frame.plan.act_above) if pairs is not None else Disagreement()
 
 
 def _is_invalid(record: Prediction) -> bool:

@@ -13,6 +13,7 @@ from typing import Annotated, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from lifecycle.pairs import Disagreement
 from lifecycle.sequential import (
     ArmEvents,
     PairedBets,
@@ -85,6 +86,9 @@ class Evidence(BaseModel):
     labels: Annotated[PairedBets | None, Field(description="Losses on rows both models scored, once labels came.")] = (
         None
     )
+    disagreement: Annotated[
+        Disagreement | None, Field(description="How far apart both models are on rows both scored.")
+    ] = None
     alarms: Annotated[tuple[str, ...], Field(description="Names of the challenger's alarms that fired.")] = ()
     tally: Annotated[Tally, Field(description="The sums `steps` is made of; nothing is judged on them.")] = Tally()
 

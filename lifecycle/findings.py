@@ -34,9 +34,11 @@ class Finding(StrEnum):
     WEIGHT_DIFFERS = "WEIGHT_DIFFERS"  # the evidence is of another weight than the plan's
     TOO_FEW_REQUESTS = "TOO_FEW_REQUESTS"
     TOO_FEW_SCORES = "TOO_FEW_SCORES"
+    TOO_FEW_PAIRS = "TOO_FEW_PAIRS"  # rows that both models scored, where the product limits how they differ
     LEANS_TO_HARM = "LEANS_TO_HARM"
     SCORES_SHIFTED = "SCORES_SHIFTED"  # for a person: a better model may differ
     ACTIONS_SHIFTED = "ACTIONS_SHIFTED"  # for a person
+    DECISIONS_DIFFER = "DECISIONS_DIFFER"  # for a person: on more of the same rows than the product lets
     # gone on
     STEP_PASSED = "STEP_PASSED"
     ALL_STEPS_PASSED = "ALL_STEPS_PASSED"
@@ -45,6 +47,6 @@ class Finding(StrEnum):
 
 # A deadline does not end these: a person was asked, or nobody asks anything and so nothing can be harmed.
 HOLDS_ON = frozenset({Finding.HELD, Finding.FROZEN, Finding.NO_TRAFFIC})
-FOR_A_PERSON = frozenset({Finding.SCORES_SHIFTED, Finding.ACTIONS_SHIFTED})
+FOR_A_PERSON = frozenset({Finding.SCORES_SHIFTED, Finding.ACTIONS_SHIFTED, Finding.DECISIONS_DIFFER})
 # Nothing is learned while only these hold, so a newer challenger takes the place.
 GIVES_WAY = frozenset({Finding.NO_TRAFFIC, Finding.WAITS_FOR_APPROVAL}) | FOR_A_PERSON

@@ -27,6 +27,7 @@ from lifecycle.evidence import (
     unknown,
 )
 from lifecycle.findings import FOR_A_PERSON, HOLDS_ON, Finding
+from lifecycle.pairs import Disagreement
 from lifecycle.release_plan import ReleasePlan
 from lifecycle.shift import shift
 
@@ -205,6 +206,21 @@ def _different(plan: ReleasePlan, step: StepEvidence, evidence: Evidence) -> Ite
     if actions >= plan.threshold:
         expected = f"log e below {plan.threshold:.2f}, acting as often as the champion, or a person's approval"
         yield Reason(Finding.ACTIONS_SHIFTED, "actions", f"log e {actions:.2f}", expected)
+    if plan.max_flipped is not None:
+        yield from _disagreeing(plan, plan.max_flipped, evidence.disagreement or Disagreement())
+
+
+def _disagreeing(plan: ReleasePlan, limit: float, apart: Disagreement) -> Iterator[Reason]:
+    """Name that the models decide too many of the same rows differently, or that too few were decided by both."""
+    share = apart.flipped_share
+    if share is None or apart.decided < plan.min_requests:
+        skipped = f"; {apart.pairs} scored by both" if apart.pairs != apart.decided else ""
+        yield Reason(
+            Finding.TOO_FEW_PAIRS, "pairs", f"{apart.decided} decided by both{skipped}", f"at least {plan.min_requests}"
+        )
+    elif share > limit:
+        found = f"{share:.1%} of {apart.decided:,} rows decided differently"
+        yield Reason(Finding.DECISIONS_DIFFER, "pairs", found, f"at most {limit:.1%}, or a person's approval")
 
 
 def _passed(code: Finding, plan: ReleasePlan, progress: Progress, evidence: Evidence) -> Reason:

@@ -116,6 +116,16 @@ class Product(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _decisions_are_made(self) -> Self:
+        """Refuse a limit on decisions that nobody makes twice."""
+        if self.release.max_flipped is not None:
+            if self.predictions.shadow is None:
+                raise ValueError("release: `max_flipped` compares with a shadow; say `predictions: {shadow: {}}`")
+            if self.task != "multiclass" and self.release.act_above is None:
+                raise ValueError("release: `max_flipped` needs `act_above`, which says what a decision is")
+        return self
+
+    @model_validator(mode="after")
     def _outcomes_can_be_learned(self) -> Self:
         """Refuse to learn from predictions what no request and no label tells."""
         digests, periods = self.predictions.features == "digest", self.period is not None

@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from lifecycle.pairs import Disagreement
+
 _CLOSED = ConfigDict(frozen=True, extra="forbid")
 Whole = Annotated[int, Field(ge=0)]
 
@@ -58,6 +60,9 @@ class Tally(BaseModel):
     model_config = _CLOSED
 
     steps: tuple[StepTally, ...] = ()
+    apart: Annotated[Disagreement, Field(description="Of the rows that both models scored, in all steps.")] = (
+        Disagreement()
+    )
     objects: tuple[str, ...] = ()
 
     def at(self, step: int) -> StepTally:

@@ -1,4 +1,4 @@
-"""Collect what both models of a release answered: the prediction log, the metrics per version, the alarms.
+"""Collect what both models of a release answered: the prediction log, the metrics per version, alarms, labels.
 
 **Each log object counts once.** Objects modified since `counted_until` are read, and those modified shortly before it
 as well: what was uploaded then may have become visible since. Which of these were counted is noted in the evidence
@@ -27,9 +27,10 @@ from lifecycle.control import Contender, Rollout
 from lifecycle.counting import MINUTE, Frame, fold, is_live
 from lifecycle.errors import ReleaseError
 from lifecycle.evidence import Evidence
+from lifecycle.paired_labels import Ruler, ruler_of
 from lifecycle.predictions import Prediction, Repeats, read
 from lifecycle.settings import Settings
-from tasks import alarms, function_versions, predictions
+from tasks import alarms, function_versions, pair_losses, predictions
 from tasks.clients import cloudwatch
 from tasks.endpoint import ALIAS
 from tasks.predictions import LogObject
@@ -65,7 +66,9 @@ def count(
     BundleError when the champion's bundle cannot.
     """
     theirs, ours = _version(champion), _version(challenger)
-    frame = Frame(rollout.plan, rollout.windows, ours, theirs, _edges(settings.bucket, function, theirs))
+    yardstick = _yardstick(settings.bucket, function, theirs)
+    pair = (challenger.bundle, champion.bundle)
+    frame = Frame(rollout.plan, rollout.windows, ours, theirs, yardstick.edges, pair)
     known = rollout.evidence.tally
     fresh, met, ids = _sorted_out(settings.bucket, product, rollout, set(known.objects), now)
     repeats = Repeats()
@@ -74,7 +77,11 @@ def count(
     tally = fold(frame, _records(settings.bucket, fresh), known, repeats).model_copy(update={"objects": ids})
     metrics = _metrics(function, (theirs, ours), min(window.since for window in rollout.windows), now)
     found = evidence_of(frame, tally, metrics, now, rollout.evidence)
-    return Counted(found.model_copy(update={"alarms": alarms.firing(settings, product, ours)}), now)
+    besides: dict[str, object] = {"alarms": alarms.firing(settings, product, ours)}
+    if yardstick.ruler is not None and tally.apart.pairs:
+        ruler, bucket = yardstick.ruler, settings.bucket
+        besides["labels"] = pair_losses.losses(bucket, product, rollout, frame, ruler, now, overlap=OVERLAP)
+    return Counted(found.model_copy(update=besides), now)
 
 
 def recent_requests(
@@ -176,10 +183,20 @@ def _query(function: str, version: str | None, metric: str, at: int) -> dict[str
     }
 
 
+@dataclass(frozen=True)
+class _Yardstick:
+    """What scores and labels are measured by: the edges of the champion's score bins, and how losses are compared."""
+
+    edges: tuple[float, ...]
+    ruler: Ruler | None
+
+
 @lru_cache(maxsize=32)
-def _edges(bucket: str, function: str, function_version: str) -> tuple[float, ...]:
-    """Return the edges of the champion's score bins, from inside its published version, which never changes."""
-    return profiles.read(function_versions.bundle_of(bucket, function, function_version).reference).scores.edges
+def _yardstick(bucket: str, function: str, function_version: str) -> _Yardstick:
+    """Return the champion's, from inside its published version, which never changes."""
+    bundle = function_versions.bundle_of(bucket, function, function_version)
+    scores = profiles.read(bundle.reference).scores
+    return _Yardstick(scores.edges, ruler_of(bundle.contract.task, scores))
 
 
 def _version(contender: Contender) -> str:

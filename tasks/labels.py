@@ -60,9 +60,9 @@ def take(bucket: str, product: Product, now: datetime, reach: timedelta) -> tupl
     return tuple(done)
 
 
-def came_since(bucket: str, product: str, moment: datetime, now: datetime) -> bool:
-    """Say whether labels were read after a moment, whoever read them."""
-    for day in _days(now, now - moment):
+def came_since(bucket: str, product: str, moment: datetime, now: datetime, *, reach: timedelta | None = None) -> bool:
+    """Say whether labels were read after a moment, whoever read them; of files that came within `reach`, or since."""
+    for day in _days(now, reach or now - moment):
         for page in s3().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=_prefix(product, day)):
             # S3 dates whole seconds.
             if any(item["LastModified"] >= moment.replace(microsecond=0) for item in page.get("Contents", [])):

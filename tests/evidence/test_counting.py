@@ -1,5 +1,6 @@
 """Records to sums: which request counts where, and that order, batches and repeats change nothing."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -106,6 +107,36 @@ def test_other_edges_than_before_are_refused() -> None:
     changed = type(other)(other.plan, other.windows, CHALLENGER, CHAMPION, (0.5,))
     with pytest.raises(ValueError, match="4 bins so far, now in 2"):
         fold(changed, [record(START)], before, Repeats())
+
+
+def shadowed(**changes: Any) -> Prediction:
+    """Return an answer of the challenger with the champion's scores of the same two rows beside it."""
+    scored = {"bundle": "c" * 64, "scores": (0.5, 0.1)}
+    return record(START, **{"rows": 2, "scores": (0.7, 0.2), "shadow": scored, **changes})
+
+
+def test_rows_that_both_models_scored_are_compared_in_every_part_of_a_request_once() -> None:
+    plan = ReleasePlan(act_above=0.6)
+    known = replace(frame(window(0, 0.05, 0, 10), plan=plan), bundles=("b" * 64, "c" * 64))
+    whole = shadowed(request_id="r-1", parts=2)
+    rest = whole.model_copy(update={"part": 2, "first_row": 2})
+    records = [
+        whole,
+        rest,
+        rest,
+        shadowed(synthetic=True),
+        shadowed(function_version=CHAMPION),
+        shadowed(shadow={"bundle": "c" * 64, "scores": None, "skipped": "budget"}),
+        shadowed(bundle="d" * 64),
+        shadowed().model_copy(update={"at": START + minutes(11)}),
+        record(START),
+    ]
+    found = fold(known, records, Tally(), Repeats())
+    assert (found.apart.pairs, found.apart.decided, found.apart.flipped) == (4, 4, 2)
+    assert found.apart.distance == pytest.approx(0.6)
+    again = fold(known, [shadowed()], found, Repeats())
+    assert (again.apart.pairs, again.at(0).challenger.requests) == (6, found.at(0).challenger.requests + 1)
+    assert fold(frame(window(0, 0.05, 0, 10)), records, Tally(), Repeats()).apart.pairs == 0
 
 
 some_records = st.lists(

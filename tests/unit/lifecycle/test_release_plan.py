@@ -1,4 +1,5 @@
 import math
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -6,8 +7,10 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from lifecycle.errors import SpecError
 from lifecycle.release_plan import Expected, ReleasePlan, detectable_ratio
 from lifecycle.sequential import ArmEvents, rate_ratio_log_e
+from lifecycle.spec import parse
 
 # One step of 5 % over 20,000 requests, tested at 1 % against no margin: the setting of the published power table.
 PUBLISHED = ReleasePlan(steps=(5, 100), alpha=0.08, margin=1.0, bake_time=timedelta(hours=1), min_requests=1)
@@ -87,3 +90,34 @@ def test_more_traffic_sees_less_harm() -> None:
 )
 def test_a_plan_that_can_notice_nothing_says_so(plan: ReleasePlan, expected: Expected) -> None:
     assert detectable_ratio(plan, expected) is None
+
+
+PARCELS = """
+name: parcels
+task: {task}
+grain: [id]
+time: null
+columns: [{{name: id, type: long, input: false}}, {{name: kg, type: double}}, {{name: late, type: long, input: false}}]
+target: {{column: late}}
+features: {{numbers: [kg]}}
+evaluation: {{metric: {metric}, floors: {{}}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "task", "fault"),
+    [
+        ("release: {max_flipped: 0.1, act_above: 0.5}", "binary", "say `predictions: {shadow: {}}`"),
+        ("release: {max_flipped: 0.1}\npredictions: {shadow: {}}", "binary", "needs `act_above`"),
+        ("release: {max_flipped: 0.1, act_above: 0.5}\npredictions: {shadow: {}}", "binary", None),
+        ("release: {max_flipped: 0.1}\npredictions: {shadow: {}}", "multiclass", None),
+    ],
+)
+def test_a_limit_on_decisions_needs_somebody_who_makes_them_twice(more: str, task: str, fault: str | None) -> None:
+    metric = {"binary": "auc", "multiclass": "accuracy"}[task]
+    text = PARCELS.format(task=task, metric=metric) + more
+    if fault is None:
+        assert parse(text, source="product.yaml").release.max_flipped == 0.1
+    else:
+        with pytest.raises(SpecError, match=re.escape(fault)):
+            parse(text, source="product.yaml")

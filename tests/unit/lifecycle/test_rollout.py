@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lifecycle.evidence import GUARDS, Arm, Evidence, StepEvidence
+from lifecycle.pairs import Disagreement
 from lifecycle.release_plan import ReleasePlan
 from lifecycle.rollout import Progress, Verdict, advance
 from lifecycle.sequential import PairedBets
@@ -173,6 +174,29 @@ def test_actions_are_watched_in_both_directions_when_the_plan_says_so(ours: int)
     assert advance(PLAN, Progress(since=START), evidence, BAKED).action == "advance"
     unknown = advance(plan, Progress(since=START), Evidence(steps=(at(0),)), BAKED)
     assert ("METRIC_MISSING", "actions") in told(unknown)[1]
+
+
+@pytest.mark.parametrize(
+    ("apart", "action", "code"),
+    [
+        (Disagreement(pairs=400, distance=9.0, decided=400, flipped=40), "advance", "STEP_PASSED"),
+        (Disagreement(pairs=400, distance=9.0, decided=400, flipped=41), "hold", "DECISIONS_DIFFER"),
+        (Disagreement(pairs=199, distance=9.0, decided=199, flipped=0), "hold", "TOO_FEW_PAIRS"),
+        (Disagreement(pairs=400, distance=9.0), "hold", "TOO_FEW_PAIRS"),
+        (None, "hold", "TOO_FEW_PAIRS"),
+    ],
+)
+def test_rows_both_models_decide_differently_are_a_persons_business_where_the_plan_says_so(
+    apart: Disagreement | None, action: str, code: str
+) -> None:
+    plan = ReleasePlan(max_flipped=0.1)
+    evidence = Evidence(steps=(at(0),), disagreement=apart)
+    found = advance(plan, Progress(since=START), evidence, BAKED)
+    assert (found.action, codes(found)) == (action, {code})
+    assert advance(PLAN, Progress(since=START), evidence, BAKED).action == "advance"
+    assert advance(plan, Progress(since=START, approved=True), evidence, BAKED).action == "advance"
+    late = advance(plan, Progress(since=START), evidence, LATE)
+    assert late.action == {"TOO_FEW_PAIRS": "roll_back", "DECISIONS_DIFFER": "hold"}.get(code, "advance")
 
 
 def test_a_held_release_goes_on_when_it_is_let_go() -> None:
