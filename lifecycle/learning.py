@@ -7,6 +7,7 @@ with a corrected one it replaces what it brought before.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC
 from hashlib import sha256
@@ -58,7 +59,7 @@ def labels_digest(keys: Keys, labels: NDArray[Any]) -> str:
     """Return the sha256 hex of which prediction has which label, whatever their order."""
     order = np.argsort(keys)
     told = labels[order]
-    plain = "\n".join(map(str, told.tolist())).encode() if told.dtype.kind == "O" else told.astype("<f8").tobytes()
+    plain = json.dumps(told.tolist()).encode() if told.dtype.kind == "O" else told.astype("<f8").tobytes()
     return sha256(keys[order].astype("<u8").tobytes() + plain).hexdigest()
 
 
