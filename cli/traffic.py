@@ -45,7 +45,7 @@ def rollback(
 
 def back(here: context.Here, product: str, reason: str, to: str | None) -> RolledBack:
     """Roll back and ask the endpoint who answers now."""
-    from flows.rollback import roll_back
+    from flows.going_back import roll_back
     from tasks import endpoint
 
     orders.impatient()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from flows import rollback
+from flows import going_back
 from flows.designing import publish
 from flows.following import Followed, Work, append_decision, follow, write_over
 from flows.traffic import move_traffic
@@ -87,7 +87,7 @@ def stop(work: Work, reason: str) -> Followed:
     champion = held.record.champion
     if champion is not None and champion.experiment == record.plan.name:
         own = champion.model_copy(update={"function_version": record.own})
-        work.step("prove champion", rollback.prove, work, own)
+        work.step("prove champion", going_back.prove, work, own)
 
     def change(found: ControlRecord) -> Move:
         return stopped(found, record, reason, work.now)

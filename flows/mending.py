@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from flows import finishing, rollback
+from flows import finishing, going_back
 from flows.following import CHAMPION, Work, project_champion
 from flows.traffic import move_traffic
 from lifecycle.control import Actor, ControlRecord
@@ -78,7 +78,7 @@ def mend_champion(place: Place, product: str, active: tuple[Run, ...]) -> Iterat
     left = unfinished_change(held.record, place.now)
     if left == "rolling_back" and held.record.release is not None:
         intent = held.record.release
-        done = rollback.carry_out(work, Wish(intent.request, intent.reason), intent.to)
+        done = going_back.carry_out(work, Wish(intent.request, intent.reason), intent.to)
         yield f"{product}: finished the rollback to model {done.model_version}; pending: {_listed(done.pending)}."
     elif left == "moving":
         finished = finishing.finish(work, held)

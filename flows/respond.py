@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
-from flows.rollback import roll_back
+from flows.going_back import roll_back
 from lifecycle import spec
 from lifecycle.markup import sentence
 from lifecycle.response import Action, Response

@@ -12,10 +12,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import httpx
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-from prefect.runtime import flow_run
-from prefect.settings import get_current_settings
 
 from lifecycle.errors import ServiceError
 from lifecycle.events import Event
@@ -27,12 +23,6 @@ _ACCEPTED = 204
 _MAY_PASS = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
-@task(name="emit event", retries=2, retry_delay_seconds=10, cache_policy=NO_CACHE)
-def emit(event: Event) -> None:
-    """Send an event; inside a flow it is a task of the run. A second call is dropped by the server as a repeat."""
-    send(event)
-
-
 def send(event: Event, *, waits: Sequence[float] = WAITS_SECONDS) -> None:
     """Post one event to the Prefect API of the ambient settings and see it accepted.
 
@@ -40,6 +30,9 @@ def send(event: Event, *, waits: Sequence[float] = WAITS_SECONDS) -> None:
     answers that may pass are retried, once per entry of `waits`, in seconds. Raises ServiceError when the event
     was not accepted.
     """
+    from prefect.runtime import flow_run  # noqa: PLC0415  # seconds, which a rollback must not wait for
+    from prefect.settings import get_current_settings  # noqa: PLC0415
+
     api = get_current_settings().api
     if not api.url:
         raise ServiceError(

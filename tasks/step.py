@@ -1,18 +1,15 @@
 """One named step of a flow: a task of the run inside Prefect, a plain call outside it. And how steps are logged.
 
-What must also work while Prefect is down, a rollback above all, is written once and carried out either way.
+What must also work while Prefect is down, a rollback above all, is written once and carried out either way; Prefect,
+whose import takes seconds, is imported by whoever needs it.
 """
 
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable
 from typing import ParamSpec, Protocol, TypeVar
-
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-from prefect.exceptions import MissingContextError
-from prefect.logging import get_run_logger
 
 from tasks.retry import passing
 
@@ -36,6 +33,9 @@ def directly(_name: str, work: Callable[P, R], /, *args: P.args, **kwargs: P.kwa
 
 def as_task(name: str, work: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
     """Call the work as a task of the flow run, tried again when a service failed."""
+    from prefect import task  # noqa: PLC0415
+    from prefect.cache_policies import NO_CACHE  # noqa: PLC0415
+
     named = task(
         name=name,
         retries=_RETRIES,
@@ -51,7 +51,17 @@ def as_task(name: str, work: Callable[P, R], /, *args: P.args, **kwargs: P.kwarg
 def note(event: str, *, level: int = logging.INFO, **fields: object) -> None:
     """Log an event `noun.verbed` with its fields: to the flow run where there is one, else to the process's log."""
     line = " ".join((event, *(f"{name}={value}" for name, value in fields.items())))
-    try:
-        get_run_logger().log(level, line)
-    except MissingContextError:
-        logging.getLogger("tropism").log(level, line)
+    _log().log(level, line)
+
+
+def _log() -> logging.Logger | logging.LoggerAdapter[logging.Logger]:
+    """Return the flow run's log, or the process's. Where nobody has imported Prefect there is no run."""
+    if "prefect" in sys.modules:
+        from prefect.exceptions import MissingContextError  # noqa: PLC0415
+        from prefect.logging import get_run_logger  # noqa: PLC0415
+
+        try:
+            return get_run_logger()
+        except MissingContextError:
+            pass
+    return logging.getLogger("tropism")

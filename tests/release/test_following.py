@@ -1,12 +1,16 @@
 """What follows a change of traffic is tried, and given up in time where a person waits."""
 
 import contextvars
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 
 from flows.following import attempt
 
+ROOT = Path(__file__).parents[2]
 SETTING = contextvars.ContextVar("SETTING", default="unset")
 
 
@@ -25,3 +29,11 @@ def test_a_service_that_never_answers_is_waited_for_no_longer_than_said(caplog: 
     assert not over.is_set()
     over.set()
     assert caplog.messages == ["projection.failed what=alias error=Timeout detail=no end in 0.05 s"]
+
+
+def test_a_step_back_begins_without_prefect_or_mlflow() -> None:
+    """Importing them takes longer than finding, proving and giving the traffic to what served before."""
+    found = "*(name for name in ('prefect', 'mlflow') if name in sys.modules)"
+    code = f"import sys, cli.traffic, flows.going_back; print({found})"
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ran.stdout == "\n"

@@ -8,7 +8,7 @@ from typing import Any, ParamSpec, TypeVar
 import httpx
 import pytest
 
-from flows import finishing, release, rollback, traffic
+from flows import finishing, going_back, release, rollback, traffic
 from lifecycle.errors import BundleError, ConflictError, ReleaseError, ServiceError
 from lifecycle.reversal import Wish
 from lifecycle.smoke import request
@@ -326,6 +326,6 @@ def test_the_plain_function_rolls_back_from_the_ambient_settings(
 ) -> None:
     monkeypatch.setenv("TROPISM_BUCKET", two.bucket)
     monkeypatch.setenv("TROPISM_FUNCTION_PREFIX", two.settings.function_prefix)
-    done = rollback.roll_back(two.product, "slow", actor="somebody", request="wish-1")
+    done = going_back.roll_back(two.product, "slow", actor="somebody", request="wish-1")
     assert (done.model_version, done.previous, done.reason) == ("1", "2", "slow")
     assert listener.events[0]["payload"]["actor"] == "somebody"
