@@ -1,4 +1,6 @@
-"""Everything the page about a product is made from, read from the bucket. It decides nothing and writes nothing.
+"""Everything the page about a product is made from, read from the bucket, and what its work used, from whoever counts.
+
+It decides nothing and writes nothing.
 
 Bounded: the newest deliveries, and looks evenly chosen from the last weeks; the page says what it left out.
 """
@@ -23,6 +25,7 @@ from tasks import control, ledger, monitoring, objects
 from tasks.clients import s3
 from tasks.predictions import LATE
 from tasks.summaries import Model
+from tasks.usage import measure_cost
 
 # As many points as a chart a hand wide can tell apart, four weeks back.
 _LOOKS, _LOOKED_BACK = 120, timedelta(days=28)
@@ -55,6 +58,7 @@ def read_source(settings: Settings, product: Product, now: datetime) -> Source:
         reference=model.reference if model else None,
         window=gather(parts, monitoring.start_of(model), policy.window, policy, now) if model and known else None,
         fault=fault,
+        bill=measure_cost(settings, name, now - _LOOKED_BACK, now),
     )
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -17,11 +16,9 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import (
     FlowFilter,
     FlowFilterId,
-    FlowFilterName,
     FlowRunFilter,
     FlowRunFilterEndTime,
     FlowRunFilterIdempotencyKey,
-    FlowRunFilterStartTime,
     FlowRunFilterState,
     FlowRunFilterStateType,
     FlowRunFilterTags,
@@ -41,32 +38,20 @@ from lifecycle.lost import Notice, Run, rerun_key
 
 OURS, RECOVERABLE = "tropism", "recoverable"
 _LIMIT = 200  # one page of the server; more than that are lost only when everything is
-_PAGES = 50  # ten thousand runs, a year of a busy product
 _EVENT_LIMIT, _EVENT_PAGES = 50, 10  # the server gives fifty events at a time
 _OPEN = (StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING, StateType.CANCELLING, StateType.PAUSED)
 
 
-@dataclass(frozen=True)
-class Worked:
-    """How long a run was running, by Prefect's own clock; `product` is None when it was about all of them."""
-
-    flow: str
-    pool: str | None
-    product: str | None
-    time: timedelta
-    pid: str | None
-
-
 def unfinished() -> tuple[Run, ...]:
     """Return our runs that have not ended, sweeps too, the oldest first, at most one page of them."""
-    with _client() as client:
+    with connected() as client:
         return _runs(client, FlowRunFilter(tags=_tagged(OURS), state=_in(*_OPEN)))
 
 
 def crashed(now: datetime, look_back: timedelta) -> tuple[Run, ...]:
     """Return the recoverable runs that crashed lately, at most one page of them."""
     after = FlowRunFilterEndTime(after_=now - look_back)
-    with _client() as client:
+    with connected() as client:
         return _runs(
             client, FlowRunFilter(tags=_tagged(OURS, RECOVERABLE), state=_in(StateType.CRASHED), end_time=after)
         )
@@ -77,7 +62,7 @@ def replaced(runs: Iterable[Run]) -> frozenset[str]:
     wanted = [rerun_key(run) for run in runs]
     if not wanted:
         return frozenset()
-    with _client() as client:
+    with connected() as client:
         keys = FlowRunFilterIdempotencyKey(any_=wanted)
         found = client.read_flow_runs(flow_run_filter=FlowRunFilter(idempotency_key=keys), limit=_LIMIT)
     return frozenset(run.idempotency_key for run in found if run.idempotency_key)
@@ -89,7 +74,7 @@ def notices(now: datetime, look_back: timedelta) -> dict[str, Notice]:
         event=EventNameFilter(name=[str(EventName.RUN_LOST)]),
         occurred=EventOccurredFilter(since=now - look_back, until=now + timedelta(minutes=1)),
     )
-    with _client() as client:
+    with connected() as client:
         found = [event.payload for event in reversed(_events(client, wanted))]
     return {
         str(payload["flow_run_id"]): Notice(
@@ -105,7 +90,7 @@ def declare_crashed(run: Run, reason: str) -> bool:
 
     Not forced: a run that ended meanwhile keeps its end. A second call changes nothing.
     """
-    with _client() as client:
+    with connected() as client:
         try:
             state = propose_state_sync(client, Crashed(message=reason), flow_run_id=UUID(run.id))
         except (Abort, ObjectNotFound):
@@ -117,7 +102,7 @@ def run_again(run: Run) -> str:
     """Create the successor of a crashed run and return its id; there is one at most, however often this is called."""
     if run.deployment_id is None:
         raise ServiceError(f"Flow run {run.id} belongs to no deployment, so it cannot be run again.")
-    with _client() as client:
+    with connected() as client:
         made = client.create_flow_run_from_deployment(
             UUID(run.deployment_id),
             parameters={**run.parameters, "retry_of": run.id},
@@ -127,50 +112,8 @@ def run_again(run: Run) -> str:
     return str(made.id)
 
 
-def worked(api: object | None, flows: Sequence[str], since: datetime, until: datetime) -> tuple[Worked, ...]:
-    """Return our runs of these flows that began in the time, as the server at `api` knows them.
-
-    Raises ServiceError when no server is named, it does not answer, or there are too many runs to read.
-    """
-    if api is None:
-        raise ServiceError("Nothing says where Prefect is.", detail="PREFECT_API_URL is not set.")
-    wanted = FlowRunFilter(
-        tags=_tagged(OURS), start_time=FlowRunFilterStartTime(after_=since, before_=until, is_null_=False)
-    )
-    found: list[FlowRun] = []
-    with _client(api) as client:
-        named = client.read_flows(flow_filter=FlowFilter(name=FlowFilterName(any_=list(flows))), limit=_LIMIT)
-        for page in range(_PAGES):
-            read = client.read_flow_runs(
-                flow_filter=FlowFilter(name=FlowFilterName(any_=list(flows))),
-                flow_run_filter=wanted,
-                sort=FlowRunSort.START_TIME_ASC,
-                limit=_LIMIT,
-                offset=page * _LIMIT,
-            )
-            found += read
-            if len(read) < _LIMIT:
-                break
-        else:
-            raise ServiceError(
-                f"Prefect has more than {_PAGES * _LIMIT:,} runs since {since:%Y-%m-%d %H:%M} UTC.",
-                resolution="Ask for a shorter time.",
-            )
-    names = {flow.id: flow.name for flow in named}
-    return tuple(
-        Worked(
-            flow=names.get(run.flow_id, ""),
-            pool=run.work_pool_name,
-            product=run.parameters.get("product"),
-            time=run.total_run_time,
-            pid=run.infrastructure_pid,
-        )
-        for run in found
-    )
-
-
 @contextmanager
-def _client(api: object | None = None) -> Iterator[SyncPrefectClient]:
+def connected(api: object | None = None) -> Iterator[SyncPrefectClient]:
     """Open a client, of the ambient server when none is named, and turn its errors into ours."""
     try:
         with _named(api) if api else get_client(sync_client=True) as client:

@@ -25,10 +25,10 @@ from lifecycle.cost import Bill, Usage, bill
 from lifecycle.errors import ServiceError
 from lifecycle.log_part import hour_of, parts_prefix
 from lifecycle.settings import Settings
-from tasks import objects, runs, stored, summaries
+from tasks import objects, run_times, stored, summaries
 from tasks.clients import ecs, lambda_client
 from tasks.metrics import Metric, total
-from tasks.runs import Worked
+from tasks.run_times import Worked
 from tasks.step import note
 
 T = TypeVar("T")
@@ -81,7 +81,7 @@ def _predict(settings: Settings, product: str, since: datetime, now: datetime) -
 
 def _flows(settings: Settings, product: str, since: datetime, now: datetime) -> Sequence[Usage]:
     """Return what the flows of each stage used; run by hand in somebody's own process, a flow uses nothing of AWS."""
-    found = _asked(lambda: runs.worked(settings.prefect_api_url, tuple(STAGES), since, now))
+    found = _asked(lambda: run_times.worked(settings.prefect_api_url, tuple(STAGES), since, now))
     stages = tuple(dict.fromkeys(STAGES.values()))
     if found is None:
         none = dict.fromkeys(("gb_seconds", "requests", "vcpu_seconds", "memory_gb_seconds"), None)
