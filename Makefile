@@ -9,7 +9,7 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 export PATH := $(abspath $(dir $(UV))):$(PATH)
 
-.PHONY: help demo up down test faults check fix bench docs lock setup
+.PHONY: help demo up down test browser faults check fix bench docs lock setup
 
 help: ## list the commands
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,8 +23,20 @@ up: setup ## start the local cloud, Prefect, the workers and the deployments
 down: ## stop all of it
 	$(BIN)/tropism down
 
-test: setup ## run the tests
+test: setup browser ## run the tests
 	$(PYTEST) -m "not faults" --numprocesses auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder
+
+# Root on Debian can have one without a question; whoever cannot is told so by the tests that need it, which skip.
+browser: ## install a browser that the tests of pages look with
+	@for name in "$${TROPISM_BROWSER:-}" chromium chromium-browser google-chrome google-chrome-stable chrome; do \
+		if [ -n "$$name" ] && command -v "$$name" >/dev/null; then exit 0; fi; \
+	done; \
+	if [ "$$(id -u)" = 0 ] && grep -qs '^ID=debian' /etc/os-release; then \
+		echo "Installing Chromium, for the tests of pages (a minute, once)."; \
+		{ timeout 300 apt-get update -qq && DEBIAN_FRONTEND=noninteractive timeout 300 \
+			apt-get install -y -qq --no-install-recommends chromium; } >/dev/null 2>&1 \
+			|| echo "Chromium could not be installed; the tests that need a browser skip."; \
+	fi
 
 faults: setup ## kill, repeat and restart things while the loop runs (slower)
 	$(PYTEST) -m faults

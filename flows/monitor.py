@@ -8,11 +8,13 @@ the same objects, what is remembered takes a look once, and a window's performan
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
+from flows.reporting import show_page
 from lifecycle import spec
 from lifecycle.causes import Cause, of_cause, pressing_cause
 from lifecycle.episodes import Watch
@@ -48,6 +50,7 @@ def monitor(product: str | None = None, cause: str = "schedule", retry_of: str |
         except TropismError as error:
             note("monitor.failed", level=logging.WARNING, product=name, error=str(error))
             failed.append(f"{name}: {error}")
+    failed += _show(where, found, now)
     page = "\n\n".join(
         [
             "# What was seen",
@@ -57,8 +60,20 @@ def monitor(product: str | None = None, cause: str = "schedule", retry_of: str |
     )
     create_markdown_artifact(page, key="monitor", description=f"{len(found)} products")
     if failed:
-        raise ServiceError(f"{len(failed)} products could not be looked at.", detail=" ".join(failed))
+        raise ServiceError(f"{len(failed)} products could not be looked at, or shown.", detail=" ".join(failed))
     return tuple(found)
+
+
+def _show(where: Settings, found: Sequence[Look], now: datetime) -> list[str]:
+    """Build the page of every product that was looked at; return what failed."""
+    failed = []
+    for one in found:
+        try:
+            show_page(as_task, where, one.product, now)
+        except TropismError as error:
+            note("report.failed", level=logging.WARNING, product=one.product, error=str(error))
+            failed.append(f"page of {one.product}: {error}")
+    return failed
 
 
 def look(step: Step, where: Settings, name: str, now: datetime, window: timedelta | None = None) -> Look:

@@ -15,8 +15,9 @@ from prefect.runtime import flow_run
 
 from flows import stepping
 from flows.finishing import Released, State, finish, outcome
-from flows.following import Work
+from flows.following import Work, attempt
 from flows.publishing import candidate_of, publish
+from flows.reporting import show_page
 from flows.traffic import end_release
 from lifecycle import spec
 from lifecycle.control import Actor, Contender, ControlRecord, promotion_key, version_of
@@ -30,13 +31,20 @@ from tasks.clients import settings
 from tasks.control import Held
 from tasks.step import as_task, note
 
+# What people look for on the page; a look that leaves everything as it is builds none.
+_SHOWN: frozenset[State] = frozenset({"advanced", "promoted", "rolled_back"})
+
 
 @flow(name="release")
 def release(product: str, model_version: str, retry_of: str | None = None) -> Released:
     """Look at a model's release once. A second run for the same model goes on, or finds nothing left to do."""
     actor = f"release/{flow_run.get_id() or 'unknown'}"
     cause = f"retry of {retry_of}" if retry_of else "model.challenged"
-    return carry_out(Work(as_task, settings(), product, Actor(actor, datetime.now(UTC), cause)), model_version)
+    work = Work(as_task, settings(), product, Actor(actor, datetime.now(UTC), cause))
+    released = carry_out(work, model_version)
+    if released.state in _SHOWN:
+        attempt("page", lambda: show_page(work.step, work.settings, product, datetime.now(UTC)))
+    return released
 
 
 def carry_out(work: Work, model_version: str) -> Released:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 Kind = Literal["bars", "stacked", "lines", "points", "across"]
@@ -107,6 +107,16 @@ def percent(value: float | None) -> str:
 def moment(at: datetime | None) -> str:
     """Return a time in UTC to the minute; a dash where there is none."""
     return ABSENT if at is None else f"{at:%Y-%m-%d %H:%M}"
+
+
+def lasting(span: timedelta) -> str:
+    """Return a length of time in its largest whole units: `1 d`, `1 h 30 min`."""
+    left, told = int(span.total_seconds()), list[str]()
+    for unit, seconds in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
+        count, left = divmod(left, seconds)
+        if count:
+            told.append(f"{count} {unit}")
+    return " ".join(told) or "0 s"
 
 
 def toned(position: int) -> Tone:

@@ -76,12 +76,16 @@ class Panel:
 
 @dataclass(frozen=True)
 class Page:
-    """Everything that is shown of a product at a moment. `headline`: what serves, in a sentence."""
+    """Everything that is shown of a product at a moment.
+
+    `headline`: what serves, in a sentence; `word`: how the product is.
+    """
 
     product: str
     description: str
     built_at: datetime
     mood: Mood
+    word: str
     headline: str
     notices: tuple[Notice, ...]
     facts: tuple[Fact, ...]

@@ -24,6 +24,7 @@ def page(source: Source) -> Page:
         description=source.product.description,
         built_at=source.now,
         mood=page_serving.mood(source),
+        word=page_serving.word(source),
         headline=page_serving.headline(source),
         notices=page_serving.notices(source),
         facts=page_serving.facts(source),

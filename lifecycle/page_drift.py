@@ -5,10 +5,12 @@ A threshold moves: it is never below what chance explains at the number of rows 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
-from lifecycle.charts import ABSENT, Chart, Series, Table, number
-from lifecycle.measurement import Measurement, Metric
+from lifecycle.charts import ABSENT, Chart, Series, Table, lasting, number
+from lifecycle.looks import Look
+from lifecycle.measurement import Measurement, Metric, State
 from lifecycle.page import Empty, Fact, Panel
 from lifecycle.page_source import Source
 
@@ -34,17 +36,33 @@ def panel(source: Source) -> Panel:
         return Panel("drift", "Drift over time", empty=Empty(missing, f"tropism monitor {source.name}"))
     shown = _chosen(source)
     picked = f", {len(source.looks)} of {source.looked:,} looks drawn" if source.looked > len(source.looks) else ""
-    facts = [Fact("Looks", number(source.looked), f"one every {source.product.monitor.every}{picked}")]
+    facts = [Fact("Looks", number(source.looked), f"one every {lasting(source.product.monitor.every)}{picked}")]
     if look.named:
         facts.append(Fact("Columns that matter", ", ".join(look.named), "drifted, and the model's answers with them"))
     notable = [one for one in look.measurements if one.state != "ok" and one.importance != 0]
     return Panel(
         "drift",
         "Drift over time",
-        look.summary(),
+        _lead(look),
         facts=tuple(facts),
         charts=tuple(_chart(source, which) for which in shown),
         tables=(_table(notable),) if notable else (),
+    )
+
+
+def _lead(look: Look) -> str:
+    """Say how many metrics the last look found how."""
+    counts = Counter(one.state for one in look.measurements)
+    names: dict[State, str] = {
+        "breached": "in breach",
+        "warned": "warned",
+        "undecidable": "undecidable",
+        "noted": "noted",
+        "ok": "well",
+    }
+    told = ", ".join(f"{counts[state]} {name}" for state, name in names.items() if counts[state])
+    return f"The last look measured {len(look.measurements)} things: {told}. " + (
+        "Drift in a column the model does not use is noted and alerts nobody." if counts["noted"] else ""
     )
 
 

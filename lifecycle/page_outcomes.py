@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from lifecycle.charts import Chart, Limit, Series, Table, moment, number, percent, toned
+from lifecycle.charts import Chart, Limit, Series, Table, lasting, moment, number, percent, toned
 from lifecycle.ledger import Entry
 from lifecycle.looks import Look
 from lifecycle.maturity import newest_due, newest_ended
@@ -31,12 +31,15 @@ def panel(source: Source) -> Panel:
 def _lead(source: Source) -> str:
     policy = source.product.monitor
     due = policy.outcomes.due
+    if source.record.champion is None:
+        return "Nothing serves yet, so there is nothing to be right or wrong."
     if due is None:
         return "No labels are expected of this product: nothing will say how right its answers were."
     told = newest_due(policy, source.now)
     ended = newest_ended(policy, source.now)
     final = f"Final are predictions made until {moment(told.until)} UTC. " if told else ""
-    return f"{final}Labels come within {due}; those of predictions until {moment(ended.until)} UTC are still coming."
+    coming = f"those of predictions until {moment(ended.until)} UTC are still coming"
+    return f"{final}Labels come within {lasting(due)}; {coming}."
 
 
 def _empty(source: Source) -> Empty:
@@ -57,8 +60,11 @@ def _facts(source: Source) -> Iterator[Fact]:
     look = next((one for one in reversed(source.looks) if one.estimate is not None), None)
     if look is not None and look.estimate is not None:
         told = look.estimate
-        error = "its own error is not known yet" if told.past_error is None else f"was off by {number(told.past_error)}"
-        yield Fact(f"Estimated {told.metric}", number(told.value), f"{error}, {told.windows} windows")
+        past = (
+            f"off by {number(told.past_error)} in {told.windows} earlier {'window' if told.windows == 1 else 'windows'}"
+        )
+        note = "its own error is not known yet" if told.past_error is None else past
+        yield Fact(f"Estimated {told.metric}", number(told.value), note)
 
 
 def _provisional(looks: tuple[Look, ...]) -> list[Realised]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from lifecycle.charts import moment, number, percent
+from lifecycle.charts import lasting, moment, number, percent
 from lifecycle.control import Contender
 from lifecycle.page import MOODS, Fact, Mood, Notice
 from lifecycle.page_source import Source
@@ -34,6 +34,11 @@ def mood(source: Source) -> Mood:
     """Return how the product is, as the last look saw it; without one nobody knows."""
     look = source.last_look
     return look.state if look is not None else "undecidable"
+
+
+def word(source: Source) -> str:
+    """Return the same in a word or two."""
+    return MOODS[mood(source)] if source.last_look is not None else "not looked at yet"
 
 
 def facts(source: Source) -> tuple[Fact, ...]:
@@ -93,5 +98,5 @@ def _notices(source: Source) -> Iterator[Notice]:
     if look is not None and look.blind:
         yield Notice("undecidable", f"Nothing could be judged about {', '.join(look.blind)}.")
     if look is not None and source.now - look.at > _LATE * every:
-        late = f"The last look was at {moment(look.at)} UTC and one is due every {every}."
+        late = f"The last look was at {moment(look.at)} UTC and one is due every {lasting(every)}."
         yield Notice("warned", f"{late} Look now: `tropism monitor {name}`.")

@@ -10,7 +10,7 @@ from lifecycle.ledger import Entry
 from lifecycle.page import Empty, Fact, Notice, Panel
 from lifecycle.page_serving import breaker_until
 from lifecycle.page_source import Source
-from lifecycle.taken import ACTION
+from lifecycle.taken import ACTION, cause_of
 
 _NEWEST = 30
 _CHALLENGE = "challenge"
@@ -92,10 +92,17 @@ def _number(entry: Entry, name: str) -> float | None:
 def _trainings(made: Sequence[Entry]) -> tuple[Table, ...]:
     heads = ("time (UTC)", "verdict", "model", "cause", "why")
     rows = tuple(
-        (moment(one.at), str(one.evidence.get("verdict", ABSENT)), one.to or ABSENT, one.cause, one.reason)
+        (moment(one.at), str(one.evidence.get("verdict", ABSENT)), one.to or ABSENT, _cause(one.cause), one.reason)
         for one in made[-_NEWEST:][::-1]
     )
     return (Table(heads, rows, caption="Trainings, the newest first."),) if rows else ()
+
+
+def _cause(text: str) -> str:
+    """Say what made a training happen; one asked for by a breach names its decision, which is a key."""
+    parts = text.split("/")
+    asked = len(parts) > 1 and parts[0] == cause_of("retrain")
+    return f"breach: {parts[1].replace('_', ' ')}" if asked else text
 
 
 def _answers(answers: Sequence[Entry]) -> tuple[Table, ...]:

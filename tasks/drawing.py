@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _WIDTH, _HEIGHT, _POINTS = 360, 210, 72  # points of the drawing; a card of the page is about as wide
 _ROW, _MARGIN = 22, 66  # a chart on its side is as high as it has names
-_LETTERS = 9.5
+_LETTERS = 10.5
 # Colours nobody else uses; each becomes a variable of the page.
 _INK, _MUTED, _GRID = "#0a0b01", "#0a0b02", "#0a0b03"
 _TONES: Mapping[Tone, str] = {
@@ -65,7 +65,8 @@ _STYLE: Mapping[Any, Any] = {
     "lines.linewidth": 1.8,
     "lines.markersize": 3.5,
 }
-_MOST_TICKS, _MOST_NAMES, _MOST_LETTERS, _UPRIGHT = 6, 12, 14, 2
+_MOST_TICKS, _MOST_NAMES, _MOST_LETTERS, _UPRIGHT = 6, 11, 16, 2
+_MOST_POINTS, _FAR = 40, 4
 _SVG, _HREF = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}href"
 
 
@@ -88,6 +89,8 @@ def draw(chart: Chart, key: str) -> str:
         axes = figure.add_subplot()
         _KINDS[chart.kind](axes, chart)
         _limits(axes, chart)
+        if chart.kind == "lines" and _from_zero(chart):
+            axes.set_ylim(bottom=0)
         axes.set_xlabel(chart.x_label)
         axes.set_ylabel("" if chart.kind == "across" else chart.y_label)
         figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
@@ -121,19 +124,25 @@ def _stacked(axes: Axes, chart: Chart) -> None:
 
 
 def _lines(axes: Axes, chart: Chart) -> None:
-    """Draw each series as a line, with its points where they are few and its bounds as a band."""
+    """Draw each series as a line, with its bounds as a band; points where they are few, or alone between gaps."""
     places = _moments(chart.places)
     for one in chart.series:
         values, color = _values(one.values), _TONES[one.tone]
-        marker = "" if one.dashed or len(places) > 40 else "o"  # noqa: PLR2004  more points are a smear
+        known = np.isfinite(np.concatenate([[np.nan], values, [np.nan]]))
+        alone, few = known[1:-1] & ~known[:-2] & ~known[2:], known.sum() <= _MOST_POINTS
         line, width = ("--", 1.1) if one.dashed else ("-", 1.8)
-        axes.plot(places, values, line, color=color, marker=marker, linewidth=width)
+        axes.plot(places, values, line, color=color, linewidth=width)
+        if not one.dashed:
+            axes.plot(places, np.where(few | alone, values, np.nan), "o", color=color)
         if one.lower is not None and one.upper is not None:
             axes.fill_between(places, _values(one.lower), _values(one.upper), color=color, alpha=0.2, lw=0)
     _dates(axes, chart)
+
+
+def _from_zero(chart: Chart) -> bool:
+    """Say whether the scale begins at nothing: estimates and scores of a model do not, shares and times do."""
     found = [value for one in chart.series for value in one.values if value is not None]
-    if found and min(found) >= 0 and not any(one.lower for one in chart.series):
-        axes.set_ylim(bottom=0)
+    return bool(found) and min(found) >= 0 and not any(one.lower for one in chart.series)
 
 
 def _points(axes: Axes, chart: Chart) -> None:
@@ -160,7 +169,7 @@ def _across(axes: Axes, chart: Chart) -> None:
     axes.invert_yaxis()
     axes.grid(visible=False, axis="y")
     most = max((one.value for one in chart.limits), default=0.0)
-    if most > 0:
+    if 0 < most <= _FAR * max(map(abs, values), default=0.0):
         low, high = min(0.0, *values) if len(values) else 0.0, max(most, *values) if len(values) else most
         axes.set_xlim(max(low, -most), min(high, 3 * most) * 1.08)
 
@@ -175,9 +184,16 @@ _KINDS: Mapping[Kind, Callable[[Axes, Chart], None]] = {
 
 
 def _limits(axes: Axes, chart: Chart) -> None:
+    """Draw the limits; one far above everything is named in the legend only, or nothing else could be read."""
+    found = [value for one in chart.series for value in one.values if value is not None]
+    highest = max(found, default=0.0)
     for one in chart.limits:
-        line = axes.axvline if chart.kind == "across" else axes.axhline
-        line(one.value, color=_TONES[one.tone], linestyle="--", linewidth=1.1)
+        if one.value > _FAR * highest > 0:
+            continue
+        if chart.kind == "across":
+            axes.axvline(one.value, color=_TONES[one.tone], linestyle="--", linewidth=1.1)
+        else:
+            axes.axhline(one.value, color=_TONES[one.tone], linestyle="--", linewidth=1.1)
 
 
 def _names(axes: Axes, chart: Chart) -> None:

@@ -11,7 +11,8 @@ from datetime import datetime
 from pathlib import Path
 
 from lifecycle import spec
-from lifecycle.page import MOODS, Page, page_key
+from lifecycle.charts import number
+from lifecycle.page import Page, page_key
 from lifecycle.page_building import page
 from lifecycle.settings import Settings
 from tasks.clients import s3
@@ -49,10 +50,11 @@ def render(found: Page) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    templates.globals["number"] = number
     charts = {
         (panel.key, at): Markup(draw(chart, f"{panel.key}-{at}"))  # noqa: S704  # its texts are escaped by the drawing
         for panel in found.panels
         for at, chart in enumerate(panel.charts)
     }
     style = Markup((_TEMPLATES / "page.css").read_text(encoding="utf-8"))  # noqa: S704  # our own
-    return templates.get_template("page.html").render(page=found, charts=charts, style=style, moods=MOODS)
+    return templates.get_template("page.html").render(page=found, charts=charts, style=style)
