@@ -27,6 +27,18 @@ FEATURES, TREES, DEPTH = 20, 100, 6
 CALLS = {1: 200, 1000: 20}
 
 FLOOR, NUMPY = "pass", "import numpy"
+# What the caller of the first request waits for: the init phase is over before it comes.
+FIRST = """
+import json, sys, time
+from functions.predict.{module} import handler
+import os
+out = os.dup(1)
+os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the log lines
+event = json.load(open(sys.argv[1]))["1"]
+started = time.perf_counter(); first = handler(event, None); spent = time.perf_counter() - started
+os.write(out, json.dumps({{"first": first["predictions"], "1": spent}}).encode())
+"""
+EAGER, LAZY = FIRST.format(module="entry"), FIRST.format(module="handler")
 OURS = """
 import json, sys, time
 from functions.predict.handler import handler
@@ -80,7 +92,7 @@ def main() -> None:
         folder = Path(name)
         prepare(folder)
         cold = [
-            {variant: run(folder, variant, {}) for variant in ("floor", "numpy", "ours", "pyfunc")}
+            {variant: run(folder, variant, {}) for variant in ("floor", "numpy", "ours", "pyfunc", "eager", "lazy")}
             for _ in range(rounds)
         ]
         warm = [{variant: run(folder, variant, CALLS) for variant in ("ours", "pyfunc")} for _ in range(rounds)]
@@ -127,7 +139,8 @@ def prepare(folder: Path) -> None:
 
 def run(folder: Path, variant: str, calls: dict[int, int]) -> tuple[float, dict[str, object]]:
     """Run one variant in a fresh process; return its seconds from start to exit, and what it said."""
-    program = {"floor": FLOOR, "numpy": NUMPY, "ours": OURS, "pyfunc": PYFUNC}[variant]
+    programs = {"floor": FLOOR, "numpy": NUMPY, "ours": OURS, "pyfunc": PYFUNC, "eager": EAGER, "lazy": LAZY}
+    program = programs[variant]
     env = {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(ROOT),
@@ -157,10 +170,13 @@ def report(cold: list[dict], warm: list[dict]) -> None:  # type: ignore[type-arg
     line(
         "  over importing numpy", [(o["ours"][0] / o["numpy"][0], o["pyfunc"][0] / o["numpy"][0]) for o in cold], 1, "x"
     )
+    firsts = [(float(o["eager"][1]["1"]), float(o["lazy"][1]["1"])) for o in cold]
     for rows in CALLS:
         for name, key in (("pyfunc", str(rows)), ("scoring", f"scoring {rows}")):
             times = [(once["ours"][1][str(rows)], once["pyfunc"][1][key]) for once in warm]
             line(f"warm, {rows} row(s), against {name}", times, 1000, "ms")
+    print(f"{'':34}{'at init':>12}{'at request':>12}{'at request / at init':>20}")
+    line("first request, model opened", firsts, 1000, "ms")
 
 
 def line(name: str, pairs: list[tuple[float, float]], scale: float, unit: str) -> None:

@@ -86,7 +86,7 @@ def mould(settings: Settings) -> None:
             "tropism:subscription-role": "arn:aws:iam::000000000000:role/subscription",
         },
         Runtime="provided.al2023",
-        Handler="functions.predict.handler.handler",
+        Handler="functions.predict.entry.handler",
         MemorySize=512,
         Timeout=20,
         Code={"ZipFile": code()},

@@ -37,7 +37,7 @@ REFERENCE = Reference(
 )
 BOOTSTRAP = f"""#!/bin/sh
 export PYTHONPATH={REPO}
-exec {REPO}/.venv/bin/python -m awslambdaric functions.predict.handler.handler
+exec {REPO}/.venv/bin/python -m awslambdaric functions.predict.entry.handler
 """
 
 
@@ -101,7 +101,7 @@ def place(aws: Aws, model: Loans) -> Iterator[Place]:
         FunctionName=function,
         Role="arn:aws:iam::000000000000:role/predict",
         Runtime="provided.al2023",
-        Handler="functions.predict.handler.handler",
+        Handler="functions.predict.entry.handler",
         MemorySize=512,
         Timeout=20,
         Code={"ZipFile": _code()},

@@ -39,7 +39,7 @@ def function(client: Any) -> Iterator[str]:
         FunctionName=name,
         Role="arn:aws:iam::000000000000:role/predict",
         Runtime="provided.al2023",
-        Handler="functions.predict.handler.handler",
+        Handler="functions.predict.entry.handler",
         MemorySize=512,
         Timeout=20,
         Code={"ZipFile": code()},

@@ -40,7 +40,7 @@ from tests.conftest import Aws
 ROOT = Path(__file__).parents[2]
 BOOTSTRAP = f"""#!/bin/sh
 export PYTHONPATH={ROOT}
-exec {ROOT}/.venv/bin/python -m awslambdaric functions.predict.handler.handler
+exec {ROOT}/.venv/bin/python -m awslambdaric functions.predict.entry.handler
 """
 Made = Callable[..., Path]
 
@@ -97,7 +97,7 @@ def _built(aws: Aws, root: Path) -> Iterator[House]:
             "tropism:subscription-role": "arn:aws:iam::000000000000:role/subscription",
         },
         Runtime="provided.al2023",
-        Handler="functions.predict.handler.handler",
+        Handler="functions.predict.entry.handler",
         MemorySize=512,
         Timeout=20,
         Environment={"Variables": {"STAGE": "test"}},
