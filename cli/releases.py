@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from cli import output
 from cli.deliveries import why
-from cli.shapes import Counts, Step
+from cli.shapes import Counts, Pairs, Step
 
 if TYPE_CHECKING:
     from lifecycle.control import ControlRecord, Rollout
-    from lifecycle.evidence import Arm
+    from lifecycle.evidence import Arm, Evidence
 
 
 def step(record: ControlRecord) -> Step | None:
@@ -36,6 +36,7 @@ def step(record: ControlRecord) -> Step | None:
         champion=_counts(seen.champion) if seen else None,
         replayed=seen.replayed if seen else 0,
         detectable_ratio=_detectable(rollout),
+        pairs=_pairs(rollout.evidence),
         approved_by=rollout.approved_by or None,
         held_by=rollout.held_by or None,
     )
@@ -50,6 +51,8 @@ def facts(found: Step, weight: float) -> list[tuple[str, str]]:
     for name, counts in (("challenger", found.challenger), ("champion", found.champion)):
         if counts is not None:
             told.append((name, _answered(counts)))
+    if found.pairs is not None:
+        told.append(("pairs", _compared(found.pairs)))
     if found.replayed:
         told.append(("replayed", f"{found.replayed} logged requests, through the challenger alone"))
     ratio = found.detectable_ratio
@@ -69,6 +72,28 @@ def _answered(counts: Counts) -> str:
 
 def _counts(arm: Arm) -> Counts:
     return Counts(arm.requests, arm.errors, arm.slow, arm.invalid, arm.actions, arm.scored)
+
+
+def _compared(found: Pairs) -> str:
+    """Return in a line how both models differ on the same rows, and what labels say of them."""
+    flips = "" if found.flipped_share is None else f", {found.flipped_share:.1%} decided differently"
+    labels = (
+        f"; {found.labelled:,} with labels, log e {found.labels_log_e:.2f}" if found.labels_log_e is not None else ""
+    )
+    return f"{found.scored:,} rows scored by both, {found.mean_distance:.3g} apart{flips}{labels}"
+
+
+def _pairs(evidence: Evidence) -> Pairs | None:
+    apart, bets = evidence.disagreement, evidence.labels
+    if apart is None or apart.mean_distance is None:
+        return None
+    return Pairs(
+        scored=apart.pairs,
+        mean_distance=apart.mean_distance,
+        flipped_share=apart.flipped_share,
+        labelled=bets.pairs if bets else 0,
+        labels_log_e=bets.log_e if bets else None,
+    )
 
 
 def _detectable(rollout: Rollout) -> float | None:

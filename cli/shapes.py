@@ -52,11 +52,7 @@ class Report:
 
 @dataclass(frozen=True)
 class Freeze:
-    """Since when (ISO 8601, UTC), by whom and why a product is frozen, and what waits for the end of it.
-
-    `deliveries` lie in landing, `batches` no model was trained on, `training` was asked for meanwhile, and `model`
-    passed the gate and is not released.
-    """
+    """Since when (ISO 8601, UTC), by whom and why a product is frozen, and how much waits for the end of it."""
 
     since: str | None
     by: str | None
@@ -69,10 +65,7 @@ class Freeze:
 
 @dataclass(frozen=True)
 class ProductStatus:
-    """`status PRODUCT`: what serves; `weight` is the share (0-1) of requests the challenger answers.
-
-    `freeze` is null while the product is not frozen.
-    """
+    """`status PRODUCT`: what serves; `weight` is the share (0-1) of requests the challenger answers."""
 
     product: str
     champion: Serving | None
@@ -163,6 +156,20 @@ class Counts:
 
 
 @dataclass(frozen=True)
+class Pairs:
+    """Rows that both models scored: how far apart on average, the share (0-1) decided differently, and what labels say.
+
+    `labels_log_e`: how strongly the labels of `labelled` rows speak against the challenger; null without any.
+    """
+
+    scored: int
+    mean_distance: float
+    flipped_share: float | None
+    labelled: int
+    labels_log_e: float | None
+
+
+@dataclass(frozen=True)
 class Step:
     """How far a release is, and on what evidence; all but the first two are null or empty unless it goes in steps.
 
@@ -183,6 +190,7 @@ class Step:
     detectable_ratio: float | None = None
     approved_by: str | None = None
     held_by: str | None = None
+    pairs: Pairs | None = None
 
 
 ModelState = Literal["promoted", "challenger", "refused", "no_change", "undecidable"]

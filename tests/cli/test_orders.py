@@ -10,6 +10,7 @@ from flows.ordering import trained_by
 from lifecycle.batch import Reason
 from lifecycle.control import Actor, ControlRecord
 from lifecycle.evidence import Arm, Evidence, StepEvidence
+from lifecycle.pairs import Disagreement
 from lifecycle.release_plan import ReleasePlan
 from lifecycle.rollout import Progress
 from lifecycle.stepping import Judged, begin, hold, settle_step, step
@@ -26,6 +27,7 @@ PLAN = ReleasePlan(steps=(10, 50, 100), tick=timedelta(seconds=5), min_requests=
 AGO = datetime.now(UTC) - timedelta(hours=1)
 BY = Actor("release/1", AGO, "model.challenged")
 COUNTED = Evidence(
+    disagreement=Disagreement(pairs=40, distance=2.0, decided=40, flipped=4),
     steps=(
         StepEvidence(
             step=0,
@@ -33,7 +35,7 @@ COUNTED = Evidence(
             challenger=Arm(requests=12, errors=0, slow=1, invalid=0, scores=(6, 6)),
             champion=Arm(requests=100, errors=2, slow=3, invalid=0, scores=(50, 50)),
         ),
-    )
+    ),
 )
 WHY = Reason("TOO_FEW_REQUESTS", "requests", "12 to the challenger", "at least 30")
 
@@ -156,11 +158,19 @@ def test_status_says_where_a_release_stands_and_on_what_evidence(run: Run, world
         "detectable_ratio": None,
         "approved_by": None,
         "held_by": None,
+        "pairs": {
+            "scored": 40,
+            "mean_distance": 0.05,
+            "flipped_share": 0.1,
+            "labelled": 0,
+            "labels_log_e": None,
+        },
     }
     told = run("status", "parcels").out
     assert "held, step 1 of 3 at 10% of the requests" in told
     assert "TOO_FEW_REQUESTS: found 12 to the challenger, expected at least 30" in told
     assert "12 requests, 0 failed, 1 slow, 0 invalid" in told
+    assert "40 rows scored by both, 0.05 apart, 10.0% decided differently" in told
 
 
 def test_an_abort_gives_every_request_to_the_champion_at_once(run: Run, released: Serving) -> None:
