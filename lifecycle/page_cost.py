@@ -11,6 +11,9 @@ from lifecycle.page_source import Source
 
 _HEADS = ("stage", *(name.replace("_", " ").replace("gb", "GB").replace("vcpu", "vCPU") for name in AMOUNTS), "dollars")
 
+# A millionth of a dollar is nobody's bill.
+_LEAST = 1e-6
+
 
 def panel(source: Source) -> Panel:
     """Return the bill by stage; uses that nobody measured are named, never guessed."""
@@ -72,4 +75,6 @@ def _table(bill: Bill) -> Table:
 
 
 def _dollars(amount: float) -> str:
+    if 0 < amount < _LEAST:
+        return f"under ${_LEAST:f}"
     return f"${amount:,.2f}" if amount >= 1 else f"${amount:.3g}"

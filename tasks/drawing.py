@@ -1,22 +1,20 @@
 """Charts drawn as SVG for a page: text stays text, colours are the page's, nothing outside is referred to.
 
-Matplotlib draws. Its colours are stand-ins that become the page's variables, so that one drawing is read by day and by
-night. What a chart says is `lifecycle/charts.py`.
+Matplotlib draws. What a chart says is `lifecycle/charts.py`, how a drawing becomes part of a page `tasks/inlining.py`.
 """
 
 from __future__ import annotations
 
 import io
-import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
-from xml.etree import ElementTree as ET
 
 import numpy as np
 
-from lifecycle.charts import Chart, Kind, Series, Tone
+from lifecycle.charts import Chart, Kind, Series
+from tasks.inlining import GRID, INK, MUTED, TONES, inlined
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,50 +22,31 @@ if TYPE_CHECKING:
 _WIDTH, _HEIGHT, _POINTS = 360, 210, 72  # points of the drawing; a card of the page is about as wide
 _ROW, _MARGIN = 22, 66  # a chart on its side is as high as it has names
 _LETTERS = 10.5
-# Colours nobody else uses; each becomes a variable of the page.
-_INK, _MUTED, _GRID = "#0a0b01", "#0a0b02", "#0a0b03"
-_TONES: Mapping[Tone, str] = {
-    "first": "#0a0b11",
-    "second": "#0a0b12",
-    "third": "#0a0b13",
-    "fourth": "#0a0b14",
-    "muted": "#0a0b15",
-    "ok": "#0a0b16",
-    "warn": "#0a0b17",
-    "bad": "#0a0b18",
-}
-_VARIABLES = {
-    _INK: "var(--ink)",
-    _MUTED: "var(--soft)",
-    _GRID: "var(--line)",
-    **{color: f"var(--{tone})" for tone, color in _TONES.items()},
-}
 _STYLE: Mapping[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "tropism",
     "font.size": _LETTERS,
     "text.parse_math": False,  # a column may be called `$x$`
-    "text.color": _INK,
-    "axes.edgecolor": _GRID,
-    "axes.labelcolor": _MUTED,
+    "text.color": INK,
+    "axes.edgecolor": GRID,
+    "axes.labelcolor": MUTED,
     "axes.facecolor": "none",
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.axisbelow": True,
     "axes.grid": True,
     "axes.unicode_minus": True,
-    "grid.color": _GRID,
+    "grid.color": GRID,
     "grid.linewidth": 0.7,
-    "xtick.color": _GRID,
-    "ytick.color": _GRID,
-    "xtick.labelcolor": _MUTED,
-    "ytick.labelcolor": _MUTED,
+    "xtick.color": GRID,
+    "ytick.color": GRID,
+    "xtick.labelcolor": MUTED,
+    "ytick.labelcolor": MUTED,
     "lines.linewidth": 1.8,
     "lines.markersize": 3.5,
 }
 _MOST_TICKS, _MOST_NAMES, _MOST_LETTERS, _UPRIGHT = 6, 11, 16, 2
 _MOST_POINTS, _FAR = 40, 4
-_SVG, _HREF = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}href"
 
 
 def draw(chart: Chart, key: str) -> str:
@@ -94,7 +73,7 @@ def draw(chart: Chart, key: str) -> str:
         axes.set_xlabel(chart.x_label)
         axes.set_ylabel("" if chart.kind == "across" else chart.y_label)
         figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    return _inlined(out.getvalue(), chart, key)
+    return inlined(out.getvalue(), chart, key)
 
 
 def _bars(axes: Axes, chart: Chart) -> None:
@@ -102,7 +81,7 @@ def _bars(axes: Axes, chart: Chart) -> None:
     places, width = np.arange(len(chart.places)), 0.8 / max(len(chart.series), 1)
     for order, one in enumerate(chart.series):
         shift = (order - (len(chart.series) - 1) / 2) * width
-        axes.bar(places + shift, _filled(one), width, color=_TONES[one.tone])
+        axes.bar(places + shift, _filled(one), width, color=TONES[one.tone])
     _names(axes, chart)
     axes.grid(visible=False, axis="x")
 
@@ -113,7 +92,7 @@ def _stacked(axes: Axes, chart: Chart) -> None:
     width = 0.85 * (float(np.diff(places).min()) if len(places) > 1 else 1 / 24 if chart.over_time else 1.0)
     below = np.zeros(len(places))
     for one in chart.series:
-        axes.bar(places, _filled(one), width, bottom=below, color=_TONES[one.tone])
+        axes.bar(places, _filled(one), width, bottom=below, color=TONES[one.tone])
         below += _filled(one)
     if chart.over_time:
         _dates(axes, chart)
@@ -127,7 +106,7 @@ def _lines(axes: Axes, chart: Chart) -> None:
     """Draw each series as a line, with its bounds as a band; points where they are few, or alone between gaps."""
     places = _moments(chart.places)
     for one in chart.series:
-        values, color = _values(one.values), _TONES[one.tone]
+        values, color = _values(one.values), TONES[one.tone]
         known = np.isfinite(np.concatenate([[np.nan], values, [np.nan]]))
         alone, few = known[1:-1] & ~known[:-2] & ~known[2:], known.sum() <= _MOST_POINTS
         line, width = ("--", 1.1) if one.dashed else ("-", 1.8)
@@ -149,7 +128,7 @@ def _points(axes: Axes, chart: Chart) -> None:
     """Draw each series as points with their intervals."""
     places = _moments(chart.places)
     for one in chart.series:
-        values, color = _values(one.values), _TONES[one.tone]
+        values, color = _values(one.values), TONES[one.tone]
         if one.dashed:
             axes.plot(places, values, "--", color=color, lw=1.1)
             continue
@@ -164,9 +143,10 @@ def _points(axes: Axes, chart: Chart) -> None:
 def _across(axes: Axes, chart: Chart) -> None:
     """Draw names downwards and one series to the right; values far beyond the limits end at the edge."""
     values = _filled(chart.series[0])
-    axes.barh(np.arange(len(values)), values, 0.62, color=_TONES[chart.series[0].tone])
+    axes.barh(np.arange(len(values)), values, 0.62, color=TONES[chart.series[0].tone])
     axes.set_yticks(np.arange(len(values)), [_short(str(one), 30) for one in chart.places])
     axes.invert_yaxis()
+    axes.locator_params(axis="x", nbins=4)
     axes.grid(visible=False, axis="y")
     most = max((one.value for one in chart.limits), default=0.0)
     if 0 < most <= _FAR * max(map(abs, values), default=0.0):
@@ -191,9 +171,9 @@ def _limits(axes: Axes, chart: Chart) -> None:
         if one.value > _FAR * highest > 0:
             continue
         if chart.kind == "across":
-            axes.axvline(one.value, color=_TONES[one.tone], linestyle="--", linewidth=1.1)
+            axes.axvline(one.value, color=TONES[one.tone], linestyle="--", linewidth=1.1)
         else:
-            axes.axhline(one.value, color=_TONES[one.tone], linestyle="--", linewidth=1.1)
+            axes.axhline(one.value, color=TONES[one.tone], linestyle="--", linewidth=1.1)
 
 
 def _names(axes: Axes, chart: Chart) -> None:
@@ -234,43 +214,3 @@ def _filled(series: Series) -> Any:  # noqa: ANN401
 def _short(text: str, most: int) -> str:
     plain = " ".join(text.split())
     return plain if len(plain) <= most else f"{plain[: most - 1]}…"
-
-
-def _inlined(text: str, chart: Chart, key: str) -> str:
-    """Return the drawing without what belongs to a file of its own, under ids of its own, with title and sentence."""
-    root = ET.fromstring(text)  # noqa: S314  # written by matplotlib a moment ago
-    for parent in root.iter():
-        for child in list(parent):
-            if child.tag in (f"{_SVG}metadata", f"{_SVG}style"):
-                parent.remove(child)
-    used = {name for one in root.iter() for value in one.attrib.values() for name in re.findall(r"#([\w.-]+)", value)}
-    for one in root.iter():
-        one.tag = one.tag.removeprefix(_SVG)
-        one.attrib = {
-            ("href" if name == _HREF else name): _valued(name, value, key)
-            for name, value in one.attrib.items()
-            if name != "id" or value in used
-        }
-    root.attrib = {
-        "viewBox": root.attrib["viewBox"],
-        "role": "img",
-        "aria-labelledby": f"{key}-title {key}-desc",
-        "class": f"chart {chart.kind}",
-    }
-    for position, (tag, said) in enumerate((("title", chart.title), ("desc", f"{chart.y_label}. {chart.caption}"))):
-        named = ET.Element(tag, {"id": f"{key}-{tag}"})
-        named.text = said
-        root.insert(position, named)
-    return ET.tostring(root, encoding="unicode")
-
-
-def _valued(name: str, value: str, key: str) -> str:
-    """Return an attribute with the page's colours and this chart's ids."""
-    if name == "id":
-        return f"{key}-{value}"
-    value = re.sub(r"font:[^;]*?([\d.]+px)[^;]*", r"font-size: \1", value)
-    value = re.sub(r"font-family:[^;]*;?", "", value)
-    value = re.sub(r"#0a0b[01][0-9a-f]", lambda found: _VARIABLES[found[0]], value)
-    if name == _HREF:
-        return f"#{key}-{value.removeprefix('#')}"
-    return re.sub(r"url\(#", f"url(#{key}-", value)

@@ -279,7 +279,7 @@ class Estate:
             self._asked.append((rows, records))
         served = {"model_version": "3", "function_version": self.challenger.function_version}
         canary = Shop(self.aws, self.settings, self.made[-1].bundle, self.made[-1].model)
-        canary.deliver(canary.answered(drawn(99, 80, moved=0.9), self.now - 2 * HOUR, **served))
+        canary.deliver(canary.answered(drawn(99, 80, moved=0.9), self.now - 3 * HOUR, **served))
         self._count(6_080, 6_080 * 12.0)
 
     def _count(self, requests: float, milliseconds: float) -> None:
