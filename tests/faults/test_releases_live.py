@@ -18,8 +18,7 @@ import pytest
 
 from lifecycle.ledger import Entry
 from localcloud.address import LocalCloud
-from tasks import alarms
-from tasks.clients import cloudwatch, lambda_client
+from tasks.clients import lambda_client
 from tests.faults import models
 from tests.faults.conftest import Measured, product_on
 from tests.faults.loop import eventually
@@ -93,18 +92,13 @@ def test_other_scores_wait_for_a_person_although_every_answer_is_200(stage: Stag
         held = stage.until("a release that is held", "SCORES_SHIFTED")
         measured.terminal = monotonic() - began
         assert (held.weight, stage.champion) == (0.5, "1")
-        looks, number = held.rollout.ticks if held.rollout else 0, version_of(stage, version)
-        standing = alarms_of(stage, number)
-        assert len(standing) == 2
-        alarms.delete(stage.settings, stage.product, str(number))
+        looks = held.rollout.ticks if held.rollout else 0
         eventually("two more looks", lambda: (now := stage.record.rollout) is not None and now.ticks >= looks + 2)
         assert stage.until("it being held still", "SCORES_SHIFTED").weight == 0.5
-        assert alarms_of(stage, number) == standing
         assert stage.tropism("abort", stage.product, "--reason", "not what was meant").code == 0
         entry = watched(stage, version, stream, measured)
     assert set(stream.counted()) == {("1", 200), (version, 200)}
     over(stage, version, entry, "ABORTED")
-    assert alarms_of(stage, number) == set()
 
 
 def test_a_caller_past_the_alias_breaks_the_split_and_ends_the_release(stage: Stage, measured: Measured) -> None:
@@ -183,12 +177,6 @@ def version_of(stage: Stage, version: str) -> str | None:
     """The function version of a challenger once its release has begun."""
     found = stage.record.challenger
     return found.function_version if found is not None and found.model_version == version else None
-
-
-def alarms_of(stage: Stage, number: str | None) -> set[str]:
-    """The names of the alarms there are of a function version."""
-    prefix = f"{stage.house.function}-v{number}-"
-    return {alarm["AlarmName"] for alarm in cloudwatch().describe_alarms(AlarmNamePrefix=prefix)["MetricAlarms"]}
 
 
 @contextmanager
