@@ -51,6 +51,6 @@ def pressing_cause(watch: Watch) -> Cause:
 
 
 def of_cause(watch: Watch, cause: Cause) -> tuple[Episode, ...]:
-    """Return the episodes in breach that are of a cause, the first one first."""
-    found = [one for one in watch.pressing if _CAUSES[one.metric] is cause]
-    return tuple(sorted(found, key=lambda one: (one.since, one.key)))
+    """Return the episodes in breach that are of a cause, the first one first, of equal ones in the metrics' order."""
+    found, order = [one for one in watch.pressing if _CAUSES[one.metric] is cause], list(Metric)
+    return tuple(sorted(found, key=lambda one: (one.since, order.index(one.metric), one.key)))

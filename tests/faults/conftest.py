@@ -70,10 +70,10 @@ def loop(sensors_cloud: LocalCloud, house: Path) -> Iterator[Loop]:
 
 
 @contextmanager
-def product_on(cloud: LocalCloud, house: Path, **release: Any) -> Iterator[Loop]:
+def product_on(cloud: LocalCloud, house: Path, template: str = "sensors", **release: Any) -> Iterator[Loop]:
     """Make a product whose releases proceed as told, and take it away when all its runs have ended."""
-    name = f"sensors-{uuid.uuid4().hex[:6]}"
-    _furnish(house, name, release)
+    name = f"{template}-{uuid.uuid4().hex[:6]}"
+    _furnish(house, template, name, release)
     session = boto3.session.Session("test", "test", region_name="us-east-1")
     s3 = session.client("s3", endpoint_url=cloud.aws_endpoint_url)
     with httpx.Client(base_url=cloud.prefect_api_url + "/", timeout=30) as http:
@@ -110,13 +110,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
             terminalreporter.line(one.row())
 
 
-def _furnish(house: Path, name: str, release: Mapping[str, Any]) -> None:
+def _furnish(house: Path, template: str, name: str, release: Mapping[str, Any]) -> None:
     """Write the template's product under another name, its suite first: a product without one is refused."""
-    suite = (TEMPLATE / "expectations" / "sensors_raw.json").read_text().replace("sensors_raw", f"{name}_raw")
+    suite = (TEMPLATE / "expectations" / f"{template}_raw.json").read_text().replace(f"{template}_raw", f"{name}_raw")
     (house / "expectations" / f"{name}_raw.json").write_text(suite)
     draft = house / f".{name}"
-    shutil.copytree(TEMPLATE / "products" / "sensors", draft)
-    said = (draft / "product.yaml").read_text().replace("name: sensors\n", f"name: {name}\n")
+    shutil.copytree(TEMPLATE / "products" / template, draft)
+    said = (draft / "product.yaml").read_text().replace(f"name: {template}\n", f"name: {name}\n")
     more = f"\nrelease: {json.dumps(release)}\n" if release else ""
     (draft / "product.yaml").write_text(said + more)
     draft.rename(house / "products" / name)

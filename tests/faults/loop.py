@@ -98,7 +98,7 @@ class Loop:
 
     def quiet(self, *, challenges: int | None = None) -> bool:
         """Whether nothing lies in landing, no run of this product is open, and every challenge was entered."""
-        flows = ("ingest", "train", "release", "rollback")
+        flows = ("ingest", "train", "release", "rollback", "monitor", "respond")
         busy = any(run["state_type"] not in ENDED for flow in flows for run in self.runs(flow))
         if busy or self.keys(f"landing/{self.product}/"):
             return False
