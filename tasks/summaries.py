@@ -128,12 +128,10 @@ def read_part(bucket: str, product: str, hour: datetime) -> LogPart | None:
 
 def make_part(bucket: str, product: str, hour: datetime, listed: Sequence[LogObject], models: Models) -> LogPart:
     """Sum up what was delivered in one hour and write it: the rows first, the sums that vouch for them last."""
-    reading = _Reading(models, before=prediction_rows.keys_in(bucket, rows_key(product, hour - HOUR)))
+    reading = Reading(models, before=prediction_rows.keys_in(bucket, rows_key(product, hour - HOUR)))
     with tempfile.TemporaryDirectory(prefix="rows-") as folder:
         path = Path(folder, "rows.parquet")
-        with prediction_rows.writer(path) as write:
-            for chunk in _chunks(_lines(bucket, listed), CHUNK):
-                write(*reading.take(chunk))
+        sum_up(reading, _lines(bucket, listed), path)
         s3().upload_file(str(path), bucket, rows_key(product, hour))
     part = reading.part(hour, _listing(listed))
     body = part.model_dump_json().encode()
@@ -142,8 +140,15 @@ def make_part(bucket: str, product: str, hour: datetime, listed: Sequence[LogObj
     return part
 
 
+def sum_up(reading: Reading, lines: Iterator[bytes], path: Path) -> None:
+    """Add up lines of the log and write their rows to a file; memory does not grow with their number."""
+    with prediction_rows.writer(path) as write:
+        for chunk in _chunks(lines, CHUNK):
+            write(*reading.take(chunk))
+
+
 @dataclass
-class _Reading:
+class Reading:
     """Adds up one part, chunk by chunk. `before`: sorted keys of the part before, whose tail may be delivered twice."""
 
     models: Models

@@ -129,7 +129,11 @@ class Shop:
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Bundle, xgboost.Booster]:
-    """A small model with a genuine profile."""
+    return made(tmp_path_factory.mktemp("bundle"))
+
+
+def made(place: Path) -> tuple[Bundle, xgboost.Booster]:
+    """Make a small model with a genuine profile, its bundle in a place."""
     rows, held = draw(1, 4_000), draw(2, 2_000)
     features = fit(SPEC, rows.columns)
     data = xgboost.DMatrix(
@@ -151,7 +155,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Bundle, xgboost.B
     content = bytes(model.save_raw("ubj"))
     gained = {name: share for name, share in gains(content).items() if name != "unused"}
     reference = profile(watched(features, rows.columns), OnHoldout(scores, held.labels, card), gained)
-    folder = tmp_path_factory.mktemp("bundle") / "bundle"
+    folder = place / "bundle"
     contract = Contract("loans", Task("binary", ("0", "1")), SPEC.inputs, {"kind": features.levels["kind"]})
     bundles.write(folder, bundles.Draft(content, features, contract, reference, LINEAGE))
     return bundles.load(folder), model
