@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import html
+import json
 import re
+from pathlib import Path
 
+import pytest
+
+from cli import status
+from cli.context import Here
+from cli.main import main
+from cli.shapes import Report
 from lifecycle.page import page_key
 from lifecycle.settings import Settings
 from tasks import report_links, reports
@@ -105,3 +113,19 @@ def test_cost_is_what_was_measured_and_names_what_was_not(full_page: str) -> Non
     assert "Not measured, so not in the sum: " in told
     assert "train: Prefect does not answer" in told
     assert "t3.medium, 2 vCPU, 4 GB, over the same time" in told
+
+
+def test_the_command_builds_the_page_writes_it_to_a_file_and_status_says_where_it_is(
+    bare: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    told = {"BUCKET": bare.bucket, "ROOT": str(bare.root), "FUNCTION_PREFIX": bare.function_prefix}
+    for name, value in told.items():
+        monkeypatch.setenv(f"TROPISM_{name}", value)
+    file = tmp_path / "folder" / "loans.html"
+    assert main(["report", "loans", "--output", str(file), "--json"]) == 0
+    built = json.loads(capfd.readouterr().out)
+    assert built == {"product": "loans", "url": report_links.link(bare, "loans").url, "file": str(file)}
+    assert file.read_bytes() == report_links.read_report(bare, "loans")
+    assert status.report(Here(bare, local=True), "loans") == Report(built["url"])
+    assert main(["report", "loans", "--output", str(tmp_path)]) == 2  # a folder is no file
+    assert "cannot be written" in capfd.readouterr().err
