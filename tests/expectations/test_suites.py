@@ -111,7 +111,8 @@ def missing_values(frame: pd.DataFrame, rule: Rule) -> Mutation:
 
 
 def other_text(frame: pd.DataFrame, rule: Rule) -> Mutation:
-    yield "other text", with_values(frame, rule, "?", enough(frame, rule))
+    other = -999 if frame[rule.columns[0]].dtype.kind in "iuf" else "?"
+    yield "another value", with_values(frame, rule, other, enough(frame, rule))
 
 
 def text_length(frame: pd.DataFrame, rule: Rule) -> Mutation:
