@@ -93,7 +93,8 @@ def fit_features(
 ) -> Prepared:
     """Fit on the rows in `train` and transform every row; a training row never sees its own label.
 
-    Nor does it see one of its group, `groups` (n,) being a key of each row's. Raises ProductError naming the column or feature that cannot be used.
+    Nor does it see one of its group, `groups` (n,) being a key of each row's. Raises ProductError naming the column
+    or feature that cannot be used.
     """
     inputs = {column.name: columns[column.name] for column in files.features.inputs}
     own = {name: values[train] for name, values in inputs.items()}
