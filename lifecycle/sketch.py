@@ -168,10 +168,22 @@ class Sketch(BaseModel):
     scored: NumberCounts
     score_sums: tuple[int, ...]
 
+    @property
+    def bins(self) -> tuple[int, int, int]:
+        """Return how many columns and bins of scores it counts over."""
+        return len(self.numbers), len(self.categories), len(self.score_sums)
+
     def merged(self, other: Sketch) -> Sketch:
-        """Return the sum of both. Raises ValueError when they are of different bundles."""
+        """Return the sum of both. Raises ValueError when they are of different bundles.
+
+        Sums made while the bundle could not be read have no bins of its profile: only what they counted of requests
+        is added.
+        """
         if self.bundle != other.bundle:
             raise ValueError(f"sketches of two bundles: {self.bundle[:12]} and {other.bundle[:12]}")
+        if self.bins != other.bins:
+            blind, seeing = sorted((self, other), key=lambda one: one.bins)
+            return seeing.merged(_over_bins_of(seeing, blind))
         counts = ("requests", "synthetic", "rows", "described", "cold", "failed", "refused")
         parts = ("reasons", "violations", "latency", "warm", "scored")
         return Sketch(
@@ -193,6 +205,18 @@ def empty(bundle: str, numbers: Mapping[str, Numbers], categories: Mapping[str, 
         categories={name: LevelCounts(levels=dict.fromkeys(one.levels, 0)) for name, one in categories.items()},
         scored=NumberCounts(counts=(0,) * len(scores.counts)),
         score_sums=(0,) * len(scores.counts),
+    )
+
+
+def _over_bins_of(seeing: Sketch, blind: Sketch) -> Sketch:
+    requests = ("requests", "synthetic", "cold", "failed", "refused", "statuses", "reasons", "violations")
+    return Sketch(
+        bundle=blind.bundle,
+        **{name: getattr(blind, name) for name in (*requests, "latency", "warm")},
+        numbers={name: NumberCounts(counts=(0,) * len(one.counts)) for name, one in seeing.numbers.items()},
+        categories={name: LevelCounts(levels=dict.fromkeys(one.levels, 0)) for name, one in seeing.categories.items()},
+        scored=NumberCounts(counts=(0,) * len(seeing.scored.counts)),
+        score_sums=(0,) * len(seeing.score_sums),
     )
 
 

@@ -51,7 +51,7 @@ class Model:
 
 @dataclass
 class Models:
-    """The models that answered, each fetched once. One that cannot be had is None: its rows are counted, not read."""
+    """The models that answered, each fetched once. One that cannot be had is None: its rows are not looked at."""
 
     bucket: str
     function: str
@@ -64,6 +64,11 @@ class Models:
         if record.bundle not in self._known:
             self._known[record.bundle] = self._open(record)
         return self._known[record.bundle]
+
+    @property
+    def all_read(self) -> bool:
+        """Say whether every model asked for was had."""
+        return None not in self._known.values()
 
     def known(self, bundle: str) -> Model | None:
         """Return a model that answered before."""
@@ -127,13 +132,13 @@ def read_part(bucket: str, product: str, hour: datetime) -> LogPart | None:
 
 
 def make_part(bucket: str, product: str, hour: datetime, listed: Sequence[LogObject], models: Models) -> LogPart:
-    """Sum up what was delivered in one hour and write it: the rows first, the sums that vouch for them last."""
+    """Write an hour's rows, then its sums. With a model unread they name no listing: the next look makes them again."""
     reading = Reading(models, before=prediction_rows.keys_in(bucket, rows_key(product, hour - HOUR)))
     with tempfile.TemporaryDirectory(prefix="rows-") as folder:
         path = Path(folder, "rows.parquet")
         sum_up(reading, _lines(bucket, listed), path)
         s3().upload_file(str(path), bucket, rows_key(product, hour))
-    part = reading.part(hour, _listing(listed))
+    part = reading.part(hour, _listing(listed) if models.all_read else "")
     body = part.model_dump_json().encode()
     s3().put_object(Bucket=bucket, Key=part_key(product, hour), Body=body, ContentType="application/json")
     note("part.made", product=product, hour=hour.isoformat(), records=part.records, repeats=part.repeats)

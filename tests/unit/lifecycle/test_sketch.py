@@ -91,6 +91,23 @@ def test_hours_added_up_are_the_day_at_once() -> None:
     assert merge(NOTHING, hours) == window(KNOWN, rows)
 
 
+def test_sums_made_while_the_bundle_could_not_be_read_add_their_requests_and_nothing_else() -> None:
+    blind = Sketching(BUNDLE, None)
+    blind.add_request(record(1))
+    blind.add_request(record(2, status=500, scores=None))
+    blind.add_scores(np.asarray([0.5]))
+    seen = made(3)
+    both = seen.merged(blind.sketch())
+    assert both == blind.sketch().merged(seen)
+    assert (both.requests, both.failed) == (seen.requests + 2, seen.failed + 1)
+    assert (both.rows, both.scored, both.numbers, both.categories) == (
+        seen.rows,
+        seen.scored,
+        seen.numbers,
+        seen.categories,
+    )
+
+
 def test_sketches_of_two_bundles_are_not_added_up() -> None:
     with pytest.raises(ValueError, match="two bundles"):
         NOTHING.merged(NOTHING.model_copy(update={"bundle": "c" * 64}))
