@@ -14,6 +14,7 @@ from lifecycle.pairs import Disagreement
 from lifecycle.release_plan import ReleasePlan
 from lifecycle.rollout import Progress
 from lifecycle.stepping import Judged, begin, hold, settle_step, step
+from localcloud.address import free_port
 from tasks import claim, control, endpoint, ledger, traffic
 from tests.cli.conftest import Run, World
 from tests.cli.test_serving import Serving, released
@@ -117,7 +118,10 @@ def test_an_unknown_product_is_met_with_the_nearest_name(run: Run) -> None:
         assert (found.code, "did you mean 'parcels'?" in found.err) == (2, True)
 
 
-def test_a_freeze_of_everything_is_a_word_for_each_product(run: Run, world: World) -> None:
+def test_a_freeze_of_everything_is_a_word_for_each_product(
+    run: Run, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", f"http://127.0.0.1:{free_port()}/api")  # nobody is there
     found = run("freeze", "--reason", "audit", "--as", "ada", "--json").json
     assert [(one["product"], one["order"], one["changed"]) for one in found] == [("parcels", "freeze", True)]
     assert run("status", "parcels", "--json").json["frozen"] is True

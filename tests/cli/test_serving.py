@@ -126,6 +126,7 @@ def test_status_of_a_product_is_exactly_the_documented_object(run: Run, released
         "batches": {"landing": 1, "validated": 1, "quarantined": 1},
         "report": None,
         "frozen": False,
+        "freeze": None,
     }
 
 

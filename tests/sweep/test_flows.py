@@ -50,4 +50,5 @@ def test_a_release_a_rollback_and_a_sweep_are_runs_whose_steps_people_can_see(
         "settle warmth",
         "emit event",
         "settle control record",
+        "build page",
     ]

@@ -198,7 +198,7 @@ def test_a_part_that_fails_keeps_no_other_from_its_turn_and_fails_the_run_at_its
     client = boto3.session.Session().client("s3")
     client.put_object(Bucket=world.settings.bucket, Key=key, Body=b"a,b\n1,2\n")
     client.put_object(Bucket=world.settings.bucket, Key=f"control/{world.product}.json", Body=b"{}")
-    with pytest.raises(ServiceError, match="2 parts failed") as caught:
+    with pytest.raises(ServiceError, match="4 parts failed") as caught:
         sweep.sweep(world.product, cause="schedule")
     assert "is no control record" in caught.value.detail
     assert len(world.successors(lost)) == 1

@@ -17,6 +17,7 @@ WITHOUT_A_SAY = {
     "manifest",
     "quality",
     "refusal",
+    "shift",
     "snapshot",
     "spec",
     "values",

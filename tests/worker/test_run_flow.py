@@ -9,7 +9,7 @@ from typing import Any
 
 import boto3
 import pytest
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId, LogFilter, LogFilterFlowRunId
 from prefect.client.schemas.objects import StateType, TaskRun
 from prefect.states import AwaitingRetry, Cancelling, Crashed, Pending
 
@@ -252,7 +252,8 @@ def test_logs_and_task_states_arrive_although_the_environment_is_frozen_at_once(
     try:
         of_run = FlowRunFilter(id=FlowRunFilterId(any_=[run.id]))
         prefect.wait_until(lambda: [task.state_name for task in read_task_runs(prefect, of_run)] == ["Completed"])
-        messages = [log.message for log in prefect.client.read_logs() if log.flow_run_id == run.id]
+        of_log = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run.id]))
+        messages = [log.message for log in prefect.client.read_logs(of_log)]
     finally:
         os.kill(process, signal.SIGCONT)
     assert any(message.startswith("Finished in state Completed") for message in messages)

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from lifecycle.control import Actor, Contender, ControlRecord, ReleaseState, empty, may_promote, promote, settle
+from lifecycle.divergence import Observed, divergences
 from lifecycle.experiment_plan import ArmPlan, ExperimentPlan, ExperimentRecord
 from lifecycle.experimenting import may_start, start, stop
 from lifecycle.ledger import Decision
 from lifecycle.release_plan import ReleasePlan
-from lifecycle.repair import Observed, WakeRelease, divergences, missed_release
+from lifecycle.repair import WakeRelease, missed_release
 from lifecycle.reversal import Wish, roll_back
 from lifecycle.stepping import begin
 
