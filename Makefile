@@ -23,7 +23,7 @@ up: setup ## start the local cloud, Prefect, the workers and the deployments
 down: ## stop all of it
 	$(BIN)/tropism down
 
-test: setup browser ## run the tests
+test: setup ## run the tests
 	$(PYTEST) -m "not faults" --numprocesses auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
 # Root on Debian can have one without a question; whoever cannot is told so by the tests that need it, which skip.
@@ -38,7 +38,7 @@ browser: ## install a browser that the tests of pages look with
 			|| echo "Chromium could not be installed; the tests that need a browser skip."; \
 	fi
 
-faults: setup ## kill, repeat and restart things while the loop runs (slower)
+faults: setup browser ## kill, repeat and restart things, play the demo twice, look at pages (an hour)
 	$(PYTEST) -m faults
 
 check: setup ## lint, types, import contracts, deployments, the stack

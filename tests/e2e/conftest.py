@@ -1,4 +1,4 @@
-"""The loop on real flights: one cloud, one demo, and everybody asks what became of it."""
+"""The loop on real flights: one cloud, one month dropped into it, and everybody asks what became of it."""
 
 from __future__ import annotations
 
@@ -70,6 +70,28 @@ class Prefect:
 @pytest.fixture(scope="session")
 def prefect(cloud: LocalCloud) -> Prefect:
     return Prefect(cloud.prefect_api_url)
+
+
+@dataclass(frozen=True)
+class Loop:
+    """A month that was dropped: when, its file, and what `drop --wait` said of its end."""
+
+    since: datetime
+    file: Path
+    ended: dict[str, Any]
+
+
+@pytest.fixture(scope="session")
+def loop(cloud: LocalCloud, tropism: Tropism, tmp_path_factory: pytest.TempPathFactory) -> Loop:
+    """Drop January as it was published and follow it to its end: a model that serves."""
+    folder, since = tmp_path_factory.mktemp("months"), datetime.now(UTC)
+    script = ROOT / "products" / "flights" / "drops.py"
+    subprocess.run([sys.executable, str(script), str(folder), "--months", "1"], check=True, capture_output=True)
+    [january] = folder.glob("*.csv")
+    ran = tropism("drop", "flights", str(january), "--wait", "--json")
+    assert ran.code == 0, ran.err
+    [ended] = ran.json
+    return Loop(since, january, ended)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import pytest
 from tests.page import browser
 from tests.page.browser import Browser, Seen, opened
 
+pytestmark = pytest.mark.faults
 WIDE, PHONE = 1280, 390
 LOADED_MS, TRIES = 2_000, 5
 HOW = (

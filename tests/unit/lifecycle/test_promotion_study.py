@@ -18,6 +18,7 @@ QUICK, SMALL = PromotionPolicy(resamples=200), replace(WORLDS[0], rows=600)
 PAGE = Path(__file__).parents[3] / "docs/promotion_study.md"
 
 
+@pytest.mark.faults
 def test_luck_is_never_promoted_and_a_better_model_nearly_always() -> None:
     found = study(SMALL, TIMES, QUICK, (SLIGHTLY_WORSE, BETTER))
     worse, better = found.leads
