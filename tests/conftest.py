@@ -30,7 +30,7 @@ settings.register_profile("unhurried", deadline=None, suppress_health_check=[Hea
 settings.load_profile("unhurried")
 ASK_PREFECT = (
     *("deployments", "events", "sweep", "worker"),
-    *("test_flow.py", "test_orchestrator.py", "test_notifying.py", "test_usage.py"),
+    *("test_doctor.py", "test_flow.py", "test_notifying.py", "test_orchestrator.py", "test_usage.py"),
 )
 
 
