@@ -1,5 +1,6 @@
 """People's words about a release: in force at once, with a name and a reason in the ledger, whatever is down."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -118,10 +119,19 @@ def test_an_unknown_product_is_met_with_the_nearest_name(run: Run) -> None:
         assert (found.code, "did you mean 'parcels'?" in found.err) == (2, True)
 
 
-def test_a_freeze_of_everything_is_a_word_for_each_product(
-    run: Run, world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PREFECT_API_URL", f"http://127.0.0.1:{free_port()}/api")  # nobody is there
+@pytest.fixture
+def _no_prefect(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Nobody answers as Prefect, also where another test's server is the ambient one."""
+    from prefect.settings import PREFECT_API_URL, temporary_settings  # noqa: PLC0415  it costs seconds
+
+    nobody = f"http://127.0.0.1:{free_port()}/api"
+    monkeypatch.setenv("PREFECT_API_URL", nobody)
+    with temporary_settings({PREFECT_API_URL: nobody}):
+        yield
+
+
+@pytest.mark.usefixtures("_no_prefect")
+def test_a_freeze_of_everything_is_a_word_for_each_product(run: Run, world: World) -> None:
     found = run("freeze", "--reason", "audit", "--as", "ada", "--json").json
     assert [(one["product"], one["order"], one["changed"]) for one in found] == [("parcels", "freeze", True)]
     assert run("status", "parcels", "--json").json["frozen"] is True
