@@ -166,7 +166,7 @@ def wait_for_batches(tropism: Tropism, name: str) -> list[dict[str, Any]]:
         if any(batch["file"] == name and batch["state"] != "landed" for batch in found):
             time.sleep(5)  # a second one would come now
             return list(tropism("batches", PRODUCT, "--json").json)
-        time.sleep(1)
+        time.sleep(3)
     pytest.fail(f"{name} has no end after 90 s")
 
 

@@ -23,6 +23,7 @@ from tests.conftest import REGION, _wait_until_healthy
 from tests.predictions.conftest import ROLES, mould
 from tests.predictions.test_delivery import Talker, eventually, record
 
+pytestmark = pytest.mark.faults
 _CHECKPOINT_SECONDS = 2.5
 """What the emulator was asked for is on disk within a second; the log is at once."""
 
