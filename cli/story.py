@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cli.follow import Sight
     from cli.verdicts import Verdict
 
-TIMEOUT_SECONDS = 240.0
+TIMEOUT_SECONDS = 600.0  # as patient as `tropism drop --wait`
 CALLS_PER_SECOND = 20.0
 STEP = "step"  # the ledger's word for another share of the requests
 

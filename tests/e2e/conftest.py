@@ -88,7 +88,7 @@ def loop(cloud: LocalCloud, tropism: Tropism, tmp_path_factory: pytest.TempPathF
     script = ROOT / "products" / "flights" / "drops.py"
     subprocess.run([sys.executable, str(script), str(folder), "--months", "1"], check=True, capture_output=True)
     [january] = folder.glob("*.csv")
-    ran = tropism("drop", "flights", str(january), "--wait", "--json")
+    ran = tropism("drop", "flights", str(january), "--wait", "--timeout", "800", "--json", timeout=900)
     assert ran.code == 0, ran.err
     [ended] = ran.json
     return Loop(since, january, ended)

@@ -43,7 +43,7 @@ def clients(cloud: LocalCloud) -> Iterator[Clients]:
         one.close()
 
 
-def eventually(ask: Callable[[], Any], seconds: float = 30) -> Any:
+def eventually(ask: Callable[[], Any], seconds: float = 120) -> Any:
     deadline = time.monotonic() + seconds
     while not (found := ask()) and time.monotonic() < deadline:
         time.sleep(0.2)
@@ -56,7 +56,7 @@ def pids(cloud: LocalCloud) -> dict[str, int]:
 
 def prefect_events(cloud: LocalCloud, name: str) -> list[dict[str, Any]]:
     body = json.dumps({"filter": {"event": {"name": [name]}}})
-    with closing(http.client.HTTPConnection("127.0.0.1", cloud.prefect_port, timeout=10)) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", cloud.prefect_port, timeout=60)) as connection:
         connection.request("POST", "/api/events/filter", body, {"Content-Type": "application/json"})
         found: list[dict[str, Any]] = json.loads(connection.getresponse().read())["events"]
         return found
