@@ -9,21 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli import context, output
+from cli.deliveries import why
+from cli.shapes import Why
 from lifecycle.errors import UsageError
 
 if TYPE_CHECKING:
     from tasks.labels import Taken
-
-
-@dataclass(frozen=True)
-class RefusedLabels:
-    """Rows of a label file that say nothing, for one reason."""
-
-    code: str
-    column: str | None
-    found: str
-    expected: str
-    rows: int | None
 
 
 @dataclass(frozen=True)
@@ -34,7 +25,7 @@ class ToldLabels:
     rows: int
     told: int
     refused: int
-    reasons: tuple[RefusedLabels, ...]
+    reasons: tuple[Why, ...]
     fault: str | None
 
 
@@ -78,7 +69,7 @@ def labels(
 
 def shape(taken: Taken, file: str) -> ToldLabels:
     """Return what became of a file as scripts see it."""
-    reasons = tuple(RefusedLabels(one.code, one.column, one.found, one.expected, one.rows) for one in taken.reasons)
+    reasons = tuple(map(why, taken.reasons))
     return ToldLabels(file, taken.rows, taken.told, taken.rows - taken.told, reasons, taken.fault)
 
 

@@ -199,25 +199,26 @@ class Sketch(BaseModel):
 
 def empty(bundle: str, numbers: Mapping[str, Numbers], categories: Mapping[str, Levels], scores: Numbers) -> Sketch:
     """Return the sketch of nothing, over the bins of a bundle's profile: it changes no sum it is added to."""
+    bins = {name: len(one.counts) for name, one in numbers.items()}
+    return _nothing(bundle, bins, {name: tuple(one.levels) for name, one in categories.items()}, len(scores.counts))
+
+
+def _nothing(bundle: str, bins: Mapping[str, int], levels: Mapping[str, tuple[str, ...]], scores: int) -> Sketch:
     return Sketch(
         bundle=bundle,
-        numbers={name: NumberCounts(counts=(0,) * len(one.counts)) for name, one in numbers.items()},
-        categories={name: LevelCounts(levels=dict.fromkeys(one.levels, 0)) for name, one in categories.items()},
-        scored=NumberCounts(counts=(0,) * len(scores.counts)),
-        score_sums=(0,) * len(scores.counts),
+        numbers={name: NumberCounts(counts=(0,) * count) for name, count in bins.items()},
+        categories={name: LevelCounts(levels=dict.fromkeys(known, 0)) for name, known in levels.items()},
+        scored=NumberCounts(counts=(0,) * scores),
+        score_sums=(0,) * scores,
     )
 
 
 def _over_bins_of(seeing: Sketch, blind: Sketch) -> Sketch:
-    requests = ("requests", "synthetic", "cold", "failed", "refused", "statuses", "reasons", "violations")
-    return Sketch(
-        bundle=blind.bundle,
-        **{name: getattr(blind, name) for name in (*requests, "latency", "warm")},
-        numbers={name: NumberCounts(counts=(0,) * len(one.counts)) for name, one in seeing.numbers.items()},
-        categories={name: LevelCounts(levels=dict.fromkeys(one.levels, 0)) for name, one in seeing.categories.items()},
-        scored=NumberCounts(counts=(0,) * len(seeing.scored.counts)),
-        score_sums=(0,) * len(seeing.score_sums),
-    )
+    bins = {name: len(one.counts) for name, one in seeing.numbers.items()}
+    levels = {name: tuple(one.levels) for name, one in seeing.categories.items()}
+    counted = ("requests", "synthetic", "cold", "failed", "refused", "statuses", "reasons", "violations")
+    kept = {name: getattr(blind, name) for name in (*counted, "latency", "warm")}
+    return _nothing(blind.bundle, bins, levels, len(seeing.score_sums)).model_copy(update=kept)
 
 
 def merge(start: Sketch, sketches: Iterable[Sketch]) -> Sketch:

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 
-from lifecycle import profiles
 from lifecycle.batch import Reason
 from lifecycle.bootstrap import Paired
 from lifecycle.bundle import Bundle
@@ -30,6 +29,7 @@ from lifecycle.spec import Product
 from lifecycle.training import Split
 from lifecycle.watched import watched_scores
 from tasks import control, registry
+from tasks.summaries import reference_of
 from tasks.training import Data, Fitted, predict
 
 
@@ -126,11 +126,12 @@ def score_psi(judged: Judged, champion: Champion | None) -> float | None:
     """Return how far both models' scores lie apart on the holdout: PSI over the champion's own bins.
 
     The same bins as while a release is watched, so that what the gate has seen is not taken for news. None without
-    a champion that could score.
+    a champion that could score, or with one whose profile is of an older format.
     """
-    if champion is None or judged.champion_scores is None:
+    profile = reference_of(champion.bundle) if champion is not None else None
+    if profile is None or judged.champion_scores is None:
         return None
-    edges = profiles.read(champion.bundle.reference).scores.edges
+    edges = profile.scores.edges
     theirs, ours = (
         np.bincount(np.searchsorted(edges, watched_scores(scores)), minlength=len(edges) + 1)
         for scores in (judged.champion_scores, judged.scores)

@@ -33,6 +33,7 @@ from lifecycle.settings import Settings
 from tasks import alarms, function_versions, pair_losses, predictions
 from tasks.clients import cloudwatch
 from tasks.endpoint import ALIAS
+from tasks.metrics import Metric, query
 from tasks.predictions import LogObject
 from tasks.step import note
 
@@ -169,18 +170,7 @@ def _query(function: str, version: str | None, metric: str, at: int) -> dict[str
     dimensions = {"FunctionName": function, "Resource": f"{function}:{ALIAS}"}
     if version is not None:
         dimensions["ExecutedVersion"] = version
-    return {
-        "Id": f"{metric.lower()}_{at}",
-        "MetricStat": {
-            "Metric": {
-                "Namespace": _NAMESPACE,
-                "MetricName": metric,
-                "Dimensions": [{"Name": name, "Value": value} for name, value in dimensions.items()],
-            },
-            "Period": MINUTE,
-            "Stat": "Sum",
-        },
-    }
+    return query(f"{metric.lower()}_{at}", Metric(_NAMESPACE, metric, dimensions), "Sum", MINUTE)
 
 
 @dataclass(frozen=True)

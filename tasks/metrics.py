@@ -34,8 +34,19 @@ def points(
 ) -> tuple[tuple[datetime, float], ...]:
     """Return a metric's points, the oldest first; `period` in seconds, a multiple of 60."""
     begin = datetime.fromtimestamp(since.timestamp() // period * period, UTC)
-    query = {
-        "Id": "asked",
+    asked = query("asked", metric, statistic, period)
+    pages = cloudwatch().get_paginator("get_metric_data")
+    found: list[tuple[datetime, float]] = []
+    for page in pages.paginate(MetricDataQueries=[asked], StartTime=begin, EndTime=until + timedelta(seconds=period)):
+        for series in page["MetricDataResults"]:
+            found += zip(series["Timestamps"], series["Values"], strict=True)
+    return tuple(sorted(found))
+
+
+def query(identity: str, metric: Metric, statistic: str, period: int) -> dict[str, object]:
+    """Return what GetMetricData is asked; `identity` names the answer, `period` is in seconds, a multiple of 60."""
+    return {
+        "Id": identity,
         "MetricStat": {
             "Metric": {
                 "Namespace": metric.namespace,
@@ -46,9 +57,3 @@ def points(
             "Stat": statistic,
         },
     }
-    pages = cloudwatch().get_paginator("get_metric_data")
-    found: list[tuple[datetime, float]] = []
-    for page in pages.paginate(MetricDataQueries=[query], StartTime=begin, EndTime=until + timedelta(seconds=period)):
-        for series in page["MetricDataResults"]:
-            found += zip(series["Timestamps"], series["Values"], strict=True)
-    return tuple(sorted(found))
