@@ -20,6 +20,7 @@ from lifecycle.events import (
     ReleaseRolledBack,
     RetrainRequested,
     RunLost,
+    TrafficRose,
 )
 
 _RUN = "0f4d7c52-2f0e-4e8f-9b4e-1f6a3a1d9c11"
@@ -101,6 +102,9 @@ def _watched() -> tuple[Event, ...]:
             since="2026-03-01T11:00:00+00:00",
             breached=("missing carrier",),
             named=("carrier",),
+        ),
+        TrafficRose(
+            product="flights", firing=_RUN, alarm="tropism-predict-flights-traffic", reason="Threshold Crossed."
         ),
         LabelsLanded(
             product="flights", bucket="lake", key="labels/flights/a b.csv", object_version="v1", etag="e1", size=10

@@ -91,6 +91,16 @@ def fit(policy: CapacityPolicy, startup: Startup, current: int, minutes: Sequenc
     return Fit("keep", current, told)
 
 
+def rise(policy: CapacityPolicy, startup: Startup, current: int) -> float | None:
+    """Return from how many requests at once on more environments are needed than there are; None: no more than there.
+
+    The other side of `fit`: a minute above it raises. None too where nothing is ever raised.
+    """
+    if startup.snap_start or current >= policy.most:
+        return None
+    return max(policy.spike, current / policy.headroom)
+
+
 def _needed(policy: CapacityPolicy, at_once: float) -> int:
     """Return how many environments a rate needs; below a spike none is worth being kept."""
     return math.ceil(at_once * policy.headroom) if at_once >= policy.spike else 0

@@ -36,6 +36,7 @@ class EventName(StrEnum):
     RETRAIN_REQUESTED = "retrain.requested"
     PRODUCT_UNFROZEN = "product.unfrozen"
     ALARM_FIRED = "alarm.fired"
+    TRAFFIC_ROSE = "traffic.rose"
     RUN_LOST = "run.lost"
     LIFECYCLE_DIVERGED = "lifecycle.diverged"
 

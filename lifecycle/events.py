@@ -20,7 +20,7 @@ from lifecycle.envelope import (
     delivery_id,
 )
 from lifecycle.keys import is_marker, labelled_product, product_of
-from lifecycle.messages import Ended, Guarded, Ignored, ObjectCreated, Refused, read
+from lifecycle.messages import Ended, Guarded, Ignored, ObjectCreated, Refused, Rose, read
 from lifecycle.model_events import (
     ModelChallenged,
     ModelRefused,
@@ -30,7 +30,7 @@ from lifecycle.model_events import (
     ReleasePromoted,
     ReleaseRolledBack,
 )
-from lifecycle.monitor_events import LabelsLanded, MetricBreached
+from lifecycle.monitor_events import LabelsLanded, MetricBreached, TrafficRose
 
 __all__ = [
     "NAMESPACE",
@@ -57,6 +57,7 @@ __all__ = [
     "ReleaseRolledBack",
     "RetrainRequested",
     "RunLost",
+    "TrafficRose",
     "delivery_id",
     "from_aws",
 ]
@@ -194,9 +195,9 @@ class Lost:
 
 @dataclass(frozen=True)
 class Fired:
-    """The message says that an alarm fired and what the guard did."""
+    """The message says that an alarm fired: of a version, with what the guard did, or of a function's traffic."""
 
-    event: AlarmFired
+    event: AlarmFired | TrafficRose
 
 
 def from_aws(message: str) -> Landed | Lost | Fired | Ignored | Refused:
@@ -208,7 +209,7 @@ def from_aws(message: str) -> Landed | Lost | Fired | Ignored | Refused:
     found = read(message)
     if isinstance(found, Ended):
         return Lost(RunLost(product=None, flow_run_id=found.flow_run_id, cause=found.cause, process=found.process))
-    if isinstance(found, Guarded):
+    if isinstance(found, Guarded | Rose):
         return Fired(_alarm(found))
     if not isinstance(found, ObjectCreated):
         return found
@@ -230,7 +231,9 @@ def from_aws(message: str) -> Landed | Lost | Fired | Ignored | Refused:
     )
 
 
-def _alarm(found: Guarded) -> AlarmFired:
+def _alarm(found: Guarded | Rose) -> AlarmFired | TrafficRose:
+    if isinstance(found, Rose):
+        return TrafficRose(product=found.product, firing=found.identity, alarm=found.alarm, reason=found.reason)
     return AlarmFired(
         product=found.product,
         firing=found.identity,

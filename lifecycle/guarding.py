@@ -49,6 +49,21 @@ class Alarm:
 
 
 @dataclass(frozen=True)
+class Rise:
+    """An alarm that more is asked of a function than it is kept ready for: somebody is to look, no traffic moves."""
+
+    name: str
+    function: str
+    at: str
+    reason: str
+
+    @property
+    def id(self) -> str:
+        """Return the id of this firing: told twice, it is the same one."""
+        return str(uuid5(NAMESPACE, f"alarm/{self.name}/{self.at}"))
+
+
+@dataclass(frozen=True)
 class Standing:
     """The function versions in the control record's places; None where there is nobody."""
 

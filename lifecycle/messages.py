@@ -48,6 +48,16 @@ class Guarded:
 
 
 @dataclass(frozen=True)
+class Rose:
+    """More is asked of a product's function than it is kept ready for; `identity` is the firing's."""
+
+    identity: str
+    product: str
+    alarm: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Ignored:
     """A message that is known and asks for nothing."""
 
@@ -61,7 +71,7 @@ class Refused:
     reason: str
 
 
-Reading = ObjectCreated | Ended | Guarded | Ignored | Refused
+Reading = ObjectCreated | Ended | Guarded | Rose | Ignored | Refused
 
 
 def read(text: str) -> Reading:
@@ -91,6 +101,8 @@ def _event(body: Mapping[str, object], source: object, kind: object) -> Reading:
         return _task_changed(_object(body, "detail"))
     if source == "tropism.guard" and kind == "Alarm Fired":
         return _alarm_fired(_object(body, "detail"))
+    if source == "tropism.guard" and kind == "Traffic Rose":
+        return _traffic_rose(_object(body, "detail"))
     return Refused(f"source {source!r} with detail-type {kind!r} is not known here.")
 
 
@@ -153,6 +165,14 @@ def _alarm_fired(detail: Mapping[str, object]) -> Reading:
     if identity is None or not product or not alarm or not version or not code:
         return Refused("The guard's word without the record's id, product, alarm, function_version or code.")
     return Guarded(identity, product, alarm, version, code, (_text(detail, "reason") or "")[:1000])
+
+
+def _traffic_rose(detail: Mapping[str, object]) -> Reading:
+    """Read what the guard says of an alarm about a whole function's traffic."""
+    identity, product, alarm = _uuid(detail.get("id")), _text(detail, "product"), _text(detail, "alarm")
+    if identity is None or not product or not alarm:
+        return Refused("The guard's word that traffic rose without an id, a product or an alarm.")
+    return Rose(identity, product, alarm, (_text(detail, "reason") or "")[:1000])
 
 
 def _flow_run_of(detail: Mapping[str, object]) -> str | None:

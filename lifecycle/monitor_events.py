@@ -30,6 +30,17 @@ class MetricBreached(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrafficRose(Event):
+    """More is asked of a product than it is kept ready for. Wakes `monitor`, which fits the capacity."""
+
+    name = EventName.TRAFFIC_ROSE
+    identified_by = ("firing",)
+    firing: str
+    alarm: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class LabelsLanded(Event):
     """A file of labels was written below `labels/`. Wakes `monitor`, which reads it."""
 

@@ -10,9 +10,11 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from lifecycle.guarding import Alarm
+from lifecycle.guarding import Alarm, Rise
 
 _FIRING = "ALARM"
+RISE = "-traffic"
+"""How the name of an alarm about a whole function's traffic ends, after the function's own."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class NotOurs:
     reason: str
 
 
-def read_alarm(text: object) -> Alarm | NotOurs:
+def read_alarm(text: object) -> Alarm | Rise | NotOurs:
     """Read one message. Metric math names its series inside; they must all be about the same version."""
     try:
         body = json.loads(text) if isinstance(text, str) else None
@@ -36,13 +38,16 @@ def read_alarm(text: object) -> Alarm | NotOurs:
     if body.get("NewStateValue") != _FIRING:
         return NotOurs(f"Alarm {name} is {body.get('NewStateValue')}, not {_FIRING}.")
     series = list(_series(body.get("Trigger")))
+    reason = body.get("NewStateReason")
+    told = reason if isinstance(reason, str) else ""
+    if name.endswith(RISE) and [dimensions for _, dimensions in series] == [{"FunctionName": name.removesuffix(RISE)}]:
+        return Rise(name, name.removesuffix(RISE), at, told)
     versions = {_watched(dimensions) for _, dimensions in series}
     watched = versions.pop() if len(versions) == 1 else None
     if watched is None:
         return NotOurs(f"Alarm {name} is not about one version behind one function's alias.")
-    reason = body.get("NewStateReason")
     metric = "+".join(sorted({metric for metric, _ in series}))
-    return Alarm(name, *watched, metric, at, reason if isinstance(reason, str) else "")
+    return Alarm(name, *watched, metric, at, told)
 
 
 def _series(trigger: object) -> Iterator[tuple[str, Mapping[str, str]]]:

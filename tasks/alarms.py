@@ -8,7 +8,7 @@ model never meets them, while the controller's own tests compare the two models.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -39,19 +39,19 @@ def ensure(settings: Settings, product: str, function_version: str, plan: Releas
     """
     function = settings.predict_function(product)
     wanted = {
-        alarm["AlarmName"]: alarm for alarm in _wanted(function, function_version, plan, _topic(settings, function))
+        alarm["AlarmName"]: alarm for alarm in _wanted(function, function_version, plan, topic(settings, function))
     }
     standing = dict(_standing(function))
     for name, alarm in wanted.items():
-        if not _is_as(alarm, standing.get(name, {})):
+        if not is_as(alarm, standing.get(name, {})):
             cloudwatch().put_metric_alarm(**alarm)
-    _delete(name for name in standing if name not in wanted)
+    drop(name for name in standing if name not in wanted)
     return _names(function, function_version)
 
 
 def delete(settings: Settings, product: str, function_version: str) -> None:
     """Delete the alarms of a version. A second call finds none."""
-    _delete(_names(settings.predict_function(product), function_version))
+    drop(_names(settings.predict_function(product), function_version))
 
 
 def firing(settings: Settings, product: str, function_version: str) -> tuple[str, ...]:
@@ -78,7 +78,7 @@ def _names(function: str, version: str) -> tuple[str, str]:
     return f"{function}-v{version}-errors", f"{function}-v{version}-latency"
 
 
-def _topic(settings: Settings, function: str) -> str:
+def topic(settings: Settings, function: str) -> str:
     """Return the topic the guard listens to, in the function's own account and region."""
     arn = lambda_client().get_function_configuration(FunctionName=function)["FunctionArn"]
     _, partition, _, region, account = arn.split(":")[:5]
@@ -125,7 +125,7 @@ def _wanted(function: str, version: str, plan: ReleasePlan, topic: str) -> Itera
     }
 
 
-def _is_as(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
+def is_as(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
     """Say whether an alarm is as it has to be; written without need, one that fires might be quiet for a while."""
     return all(found.get(name) == value for name, value in wanted.items())
 
@@ -152,7 +152,8 @@ def _standing(function: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
         yield from ((alarm["AlarmName"], alarm) for alarm in page["MetricAlarms"] if ours.fullmatch(alarm["AlarmName"]))
 
 
-def _delete(names: Iterator[str] | tuple[str, ...]) -> None:
+def drop(names: Iterable[str]) -> None:
+    """Delete alarms. A second call finds none."""
     for name in names:
         try:
             cloudwatch().delete_alarms(AlarmNames=[name])

@@ -12,11 +12,11 @@ from datetime import datetime
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lifecycle.capacity import Fit, Minute, fit
+from lifecycle.capacity import Fit, Minute, fit, rise
 from lifecycle.errors import TropismError
 from lifecycle.settings import Settings
 from lifecycle.spec import Product
-from tasks import control, warmth
+from tasks import control, traffic_alarm, warmth
 from tasks.metrics import Metric, points
 from tasks.step import note
 
@@ -51,10 +51,14 @@ def _adapted(settings: Settings, product: Product, now: datetime) -> Fit:
     current = warmth.wanted_of(settings, product.name)
     minutes = _minutes(settings, product, now) if product.capacity.most else None
     found = fit(product.capacity, startup, current, minutes, now)
-    if found.verdict not in _ACTING:
-        return found
+    done = _brought_about(settings, product, found, current, startup.provisioned) if found.verdict in _ACTING else found
+    traffic_alarm.ensure(settings, product.name, rise(product.capacity, startup, found.wanted))
+    return done
+
+
+def _brought_about(settings: Settings, product: Product, found: Fit, current: int, least: int) -> Fit:
     if found.wanted != current:
-        warmth.want(settings, product.name, found.wanted if found.wanted > startup.provisioned else 0)
+        warmth.want(settings, product.name, found.wanted if found.wanted > least else 0)
     record = control.read(settings.bucket, product.name).record
     places = (record.champion, record.challenger)
     serving = frozenset(place.function_version for place in places if place and place.function_version)

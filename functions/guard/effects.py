@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
 
 from lifecycle.alias import AliasState, alias_state
-from lifecycle.guarding import GuardRecord, Standing, read_standing, record_key
+from lifecycle.guarding import GuardRecord, Rise, Standing, read_standing, record_key
 
 ALIAS = "live"
 _CHANGED, _EXISTS = "PreconditionFailedException", "PreconditionFailed"
@@ -101,7 +102,16 @@ def remember(place: Place, record: GuardRecord) -> GuardRecord:
 
 def tell(place: Place, record: GuardRecord) -> None:
     """Put the firing into the queue between AWS and Prefect; the bridge makes an event of it once Prefect is there."""
-    message = {"source": "tropism.guard", "detail-type": "Alarm Fired", "detail": asdict(record)}
+    _send(place, "Alarm Fired", asdict(record))
+
+
+def tell_rise(place: Place, product: str, rise: Rise) -> None:
+    """Put the word that a product's traffic rose into the same queue; told again, it is the same word."""
+    _send(place, "Traffic Rose", {"id": rise.id, "product": product, "alarm": rise.name, "reason": rise.reason})
+
+
+def _send(place: Place, kind: str, detail: Mapping[str, object]) -> None:
+    message = {"source": "tropism.guard", "detail-type": kind, "detail": detail}
     _client("sqs").send_message(QueueUrl=place.queue_url, MessageBody=json.dumps(message))
 
 

@@ -1,5 +1,7 @@
 """The guard: an alarm of a challenger takes its traffic away, without Prefect and without anybody watching.
 
+An alarm about a whole function's traffic moves nothing: it is told, so that somebody looks.
+
 Traffic first, then the record of what was done, then word of it. It decides nothing (`lifecycle.guarding` does) and
 never writes the control record: the release under way finds its challenger out and ends. The package is
 `functions/guard` with `lifecycle/{envelope,guarding,notices}.py`; boto3 is the runtime's.
@@ -18,11 +20,12 @@ from datetime import UTC, datetime
 from functions.guard import effects
 from functions.guard.effects import Place
 from lifecycle.alias import AliasState
-from lifecycle.guarding import Alarm, Decision, GuardRecord, decide, record
+from lifecycle.guarding import Alarm, Decision, GuardRecord, Rise, decide, record
 from lifecycle.notices import NotOurs, read_alarm
 
 _LOG = logging.getLogger("guard")
 _TRIES = 5
+_TOLD = "told"
 _PAUSE_SECONDS = 0.2
 """Others move an alias in one call each; five tries in a second outlast any of them."""
 
@@ -48,6 +51,11 @@ def handler(
         product = place.product_of(alarm.function)
         if product is None:
             _log("alarm.ignored", reason=f"{alarm.function} answers for no product.")
+            continue
+        if isinstance(alarm, Rise):
+            effects.tell_rise(place, product, alarm)
+            _log("traffic.rose", alarm=alarm.name, product=product)
+            codes.append(_TOLD)
             continue
         codes.append(_guard(place, product, alarm).code)
     return {"codes": codes}

@@ -37,7 +37,8 @@ def outcome(message: object) -> dict[str, Any]:
             }
         case Fired(event):
             told = ("product", "firing", "alarm", "function_version", "code", "reason")
-            return {"fired": {"id": str(event.id)} | {name: getattr(event, name) for name in told}}
+            given = {name: getattr(event, name) for name in told if hasattr(event, name)}
+            return {"fired": {"id": str(event.id)} | given}
         case Ignored(reason):
             return {"ignored": reason}
         case Refused(reason):

@@ -1,5 +1,6 @@
 """Capacity, where functions really run: traffic comes, environments are asked for, and given back."""
 
+import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +31,7 @@ def made(aws: Aws, clients: Clients) -> House:
     settings = Settings.model_validate({"bucket": aws.bucket(), "function_prefix": f"c{uuid.uuid4().hex[:8]}"})
     function(clients, ANSWER, name=f"{settings.function_prefix}-predict")
     function(clients, NAP, NAP + "# 2\n", name=settings.predict_function("bike"))
+    clients("sns").create_topic(Name=f"{settings.function_prefix}-alarms")
     house = House(settings, clients, "bike", "")
     house.write_record(champion="1")
     return house
@@ -90,6 +92,31 @@ def test_what_the_stack_keeps_ready_stays_and_a_release_asks_for_what_traffic_ra
     assert (lowered.verdict, ready(house)) == ("lower", {"1": 1})
 
 
+def firing(house: House) -> tuple[str, float] | None:
+    """The state and the threshold, in requests at once, of the alarm about the product's traffic."""
+    found = house.clients("cloudwatch").describe_alarms(AlarmNames=[f"{house.function}-traffic"])["MetricAlarms"]
+    return (found[0]["StateValue"], found[0]["Threshold"] / 60_000) if found else None
+
+
+def test_an_alarm_calls_for_a_look_as_soon_as_more_is_asked_than_is_kept_ready(house: House) -> None:
+    long_ago = datetime.now(UTC) - timedelta(hours=3)
+    capacity.adapt(house.settings, product(spike=0.02), long_ago)
+    (state, threshold) = firing(house) or ("", 0.0)
+    assert threshold == 0.02
+    ask(house, 12)  # six seconds' work
+    deadline = time.monotonic() + 20
+    while state != "ALARM" and time.monotonic() < deadline:
+        time.sleep(0.2)
+        (state, _) = firing(house) or ("", 0.0)
+    assert state == "ALARM"
+    raised = capacity.adapt(house.settings, product(spike=0.02, most=40), datetime.now(UTC))
+    assert raised.verdict == "raise"
+    (_, higher) = firing(house) or ("", 0.0)
+    assert higher == pytest.approx(max(0.02, raised.wanted / 10.0))
+    capacity.adapt(house.settings, product(spike=0.02, most=raised.wanted), datetime.now(UTC))
+    assert firing(house) is None  # all that is allowed is kept ready
+
+
 def test_a_run_that_died_before_asking_is_finished_by_the_next_one(house: House) -> None:
     ask(house, 12)
     warmth.want(house.settings, "bike", 1)  # written, and nothing asked for
@@ -122,6 +149,6 @@ def test_a_mould_with_snapshots_excludes_it(aws: Aws, clients: Clients) -> None:
 def test_switched_off_nothing_is_asked_for(house: House) -> None:
     ask(house, 4)
     found = capacity.adapt(house.settings, product(most=0), datetime.now(UTC))
-    assert (found.verdict, kept(house)) == ("off", {})
+    assert (found.verdict, kept(house), firing(house)) == ("off", {}, None)
     with pytest.raises(ClientError):
         house.clients("lambda").get_provisioned_concurrency_config(FunctionName=house.function, Qualifier="1")

@@ -46,6 +46,19 @@ def test_a_challenger_loses_its_share_and_what_happened_is_recorded_and_told(hou
     assert message["detail"] == json.loads(record.to_json())
 
 
+def test_traffic_that_rose_moves_nothing_and_is_told(house: House) -> None:
+    house.write_record(champion="1", challenger="2", weight=0.25)
+    house.route("1", v2=0.25)
+    watched = {**SAMPLE["Trigger"], "Dimensions": [{"name": "FunctionName", "value": house.function}]}
+    event = told(house, "2", AlarmName=f"{house.function}-traffic", Trigger=watched)
+    assert [handler(event, None) for _ in range(2)] == [{"codes": ["told"]}] * 2
+    assert house.routed() == ("1", {"2": 0.25})
+    assert alarms.guarded(house.bucket, house.product) == ()
+    first, again = queued(house)
+    assert first == again
+    assert (first["detail-type"], first["detail"]["product"]) == ("Traffic Rose", house.product)
+
+
 def test_a_challenger_with_all_the_traffic_gives_it_back_to_the_champion_of_the_record(house: House) -> None:
     house.write_record(champion="1", challenger="2", weight=1.0)
     house.route("2")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lifecycle.guarding import Alarm
+from lifecycle.guarding import Alarm, Rise
 from lifecycle.notices import NotOurs, read_alarm
 
 SAMPLES = Path(__file__).parent / "aws"
@@ -30,6 +30,16 @@ def test_an_alarm_is_read_by_the_dimensions_of_what_it_watches(name: str, metric
         function="tropism-predict-flights",
         function_version="7",
         metric=metric,
+        at="2026-03-01T10:09:41.131+0000",
+        reason=body["NewStateReason"],
+    )
+
+
+def test_an_alarm_about_a_whole_functions_traffic_is_one_of_its_own() -> None:
+    body = sample("traffic")
+    assert read_alarm(json.dumps(body)) == Rise(
+        name="tropism-predict-flights-traffic",
+        function="tropism-predict-flights",
         at="2026-03-01T10:09:41.131+0000",
         reason=body["NewStateReason"],
     )

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from lifecycle.capacity import CapacityPolicy, Minute, fit
+from lifecycle.capacity import CapacityPolicy, Minute, fit, rise
 from lifecycle.startup import Startup
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -90,3 +90,18 @@ def test_a_rate_that_swings_does_not_swing_the_setting() -> None:
 def test_a_policy_that_contradicts_itself_is_refused() -> None:
     with pytest.raises(ValidationError, match="expected recent <= calm"):
         CapacityPolicy(recent=timedelta(hours=2))
+
+
+@given(st.integers(0, 25), st.floats(0, 50))
+def test_the_alarm_calls_exactly_when_a_look_would_raise(current: int, at_once: float) -> None:
+    level = rise(POLICY, PLAIN, current)
+    found = fit(POLICY, PLAIN, current, minutes(m3=at_once), NOW)
+    if at_once == POLICY.spike:
+        return  # the policy's own edge: a look raises there, the alarm waits for more
+    assert (level is not None and at_once > level) == (found.verdict == "raise")
+
+
+def test_what_is_never_raised_has_no_alarm() -> None:
+    assert rise(CapacityPolicy(most=0), PLAIN, 0) is None
+    assert rise(POLICY, PLAIN, 20) is None
+    assert rise(POLICY, Startup(snap_start=True, runtime="python3.13"), 0) is None
