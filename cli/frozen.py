@@ -17,7 +17,7 @@ def freeze(bucket: str, record: ControlRecord, zones: Zones) -> Freeze | None:
     """Return what a product's freeze holds up, or None when it is not frozen."""
     if not record.frozen:
         return None
-    from lifecycle.repair import uncovered
+    from lifecycle.repair import unnamed
     from tasks import claim, ledger, missed
 
     entries, now, word = ledger.entries(bucket, record.product), datetime.now(UTC), record.freeze
@@ -26,7 +26,7 @@ def freeze(bucket: str, record: ControlRecord, zones: Zones) -> Freeze | None:
         by=word.by if word else None,
         reason=word.reason if word else None,
         deliveries=zones.landing,
-        batches=len(uncovered(missed.validated(bucket, record.product).batch_ids, entries)),
+        batches=len(unnamed(missed.validated(bucket, record.product).published, entries)),
         training=claim.waits_since(bucket, record.product, now),
         model=_model(record, entries, now),
     )

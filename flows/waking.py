@@ -52,7 +52,7 @@ def wake_train(place: Place, product: str, active: tuple[Run, ...]) -> Iterator[
         yield _ask(place, product, thawed_training(thaw, place.now))
         return
     found, entries = missed.validated(place.bucket, product), ledger.entries(place.bucket, product)
-    if not uncovered(found.batch_ids, entries):
+    if not uncovered(found.published, entries):
         return
     snapshot = take_snapshot(place.bucket, product)
     wake = missed_training(snapshot.digest, found.newest, entries, place.now, thaw)

@@ -7,7 +7,7 @@ and the control record, and woken again, ever more rarely. Lost runs are `lifecy
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -24,6 +24,8 @@ from lifecycle.stepping import gives_way, taken_back_key, waits_for_approval
 GRACE = timedelta(seconds=20)
 # A change of champion takes seconds; a run that still works on it is looked for besides.
 UNSETTLED = timedelta(seconds=30)
+# What a training saw is as old as its beginning; none takes a day, and a manifest read too often does no harm.
+LONGEST_TRAINING = timedelta(days=1)
 _ATTEMPTS_A_LOOK = 1000  # `attempts` doubles its wait each time, so no look ever has that many
 _ATTEMPTS_A_FREEZE = 1_000_000  # no release is looked at a thousand times as often as once
 
@@ -101,11 +103,22 @@ def missed_deliveries(
     return tuple(islice(wanted, limit))
 
 
-def uncovered(batches: Iterable[str], entries: Sequence[Decision]) -> tuple[str, ...]:
+def unnamed(batches: Iterable[str], entries: Sequence[Decision]) -> tuple[str, ...]:
     """Return the batches that the last challenge does not name, by shortened ids: nobody has to read a manifest."""
-    last = next((entry for entry in reversed(entries) if entry.action == "challenge"), None)
+    last = _last_challenge(entries)
     named = set(str(last.evidence.get("batches", "")).split(",")) if last else set()
     return tuple(batch for batch in batches if shown(batch) not in named)
+
+
+def uncovered(published: Mapping[str, datetime], entries: Sequence[Decision]) -> bool:
+    """Say whether the last challenge may not have seen all batches as they are: unnamed ones, or published anew."""
+    last = _last_challenge(entries)
+    anew = last is not None and any(at > last.at - LONGEST_TRAINING for at in published.values())
+    return anew or bool(unnamed(published, entries))
+
+
+def _last_challenge(entries: Sequence[Decision]) -> Decision | None:
+    return next((entry for entry in reversed(entries) if entry.action == "challenge"), None)
 
 
 def missed_training(

@@ -24,10 +24,14 @@ _MANIFEST = "/manifest.json"
 
 @dataclass(frozen=True)
 class Validated:
-    """The batches of a product: their ids, and when the newest was published; None without any."""
+    """The batches of a product by their ids, with when each was published, the last time."""
 
-    batch_ids: tuple[str, ...]
-    newest: datetime | None
+    published: Mapping[str, datetime]
+
+    @property
+    def newest(self) -> datetime | None:
+        """Return when the newest was published; None without any."""
+        return max(self.published.values(), default=None)
 
 
 def landed(bucket: str, product: str, *, limit: int) -> tuple[Landed, ...]:
@@ -57,7 +61,7 @@ def validated(bucket: str, product: str) -> Validated:
         }
     except ClientError as error:
         raise _service(error, bucket) from error
-    return Validated(tuple(sorted(found)), max(found.values(), default=None))
+    return Validated(found)
 
 
 def _landed(bucket: str, product: str, item: Mapping[str, Any]) -> Landed:

@@ -21,6 +21,7 @@ from lifecycle.repair import (
     missed_training,
     uncovered,
     unfinished_change,
+    unnamed,
 )
 from lifecycle.reversal import Wish as RollbackWish
 from lifecycle.reversal import intend_roll_back
@@ -109,10 +110,20 @@ def test_batches_no_challenge_was_made_from_ask_for_a_training() -> None:
 
 
 def test_the_batches_that_the_last_challenge_does_not_name_wait_for_a_training() -> None:
-    assert uncovered(["aaa", "bbb"], [challenge("1", None), promotion("1")]) == ()
-    assert uncovered(["aaa", "ccc"], [challenge("1", None)]) == ("ccc",)
-    assert uncovered(["aaa"], []) == ("aaa",)
-    assert uncovered([], []) == ()
+    entries = [challenge("1", None), promotion("1")]
+    assert unnamed(["aaa", "bbb"], entries) == ()
+    assert unnamed(["aaa", "ccc"], entries) == ("ccc",)
+    assert unnamed(["aaa"], []) == ("aaa",)
+    assert unnamed([], []) == ()
+
+
+def test_a_batch_published_anew_since_the_last_challenge_waits_for_a_training_under_its_old_name() -> None:
+    before, anew, entries = NOW - timedelta(days=2), NOW - timedelta(seconds=60), [challenge("1", None)]
+    assert not uncovered({"aaa": before, "bbb": before}, entries)
+    assert uncovered({"aaa": before, "bbb": anew}, entries)
+    assert uncovered({"aaa": before, "ccc": before}, entries)
+    assert uncovered({"aaa": before}, [])
+    assert not uncovered({}, [])
 
 
 def test_a_model_that_passed_and_was_never_released_is_told_again() -> None:
