@@ -23,9 +23,8 @@ from lifecycle.declaring import columns_of, features_of, limits_of
 from lifecycle.errors import UsageError
 from lifecycle.evaluation import EvaluationPolicy
 from lifecycle.expectation import to_text
-from lifecycle.giveaways import that_add_up, that_come_later, that_predict
-from lifecycle.guessing import USED, Part, Role, guess_parts, guess_time, key_candidates, overlay
-from lifecycle.labels import Labels, read_labels
+from lifecycle.guessing import guess_parts, guess_time, key_candidates, overlay
+from lifecycle.labels import read_labels
 from lifecycle.metrics import TaskKind
 from lifecycle.product_writing import Understood, product_yaml
 from lifecycle.profiling import TableProfile, profile_column
@@ -34,6 +33,7 @@ from lifecycle.spec import Product
 from lifecycle.suite_writing import Subject, features_suite, raw_suite
 from lifecycle.task_guess import find_target, guess_task
 from tasks.cells import without_faults
+from tasks.giveaways import giveaways, suspects
 from tasks.reading import find_repeats, to_frame
 from tasks.samples import request_json, sample_parquet
 from tasks.sampling import Schema, describe, read_rows
@@ -163,12 +163,13 @@ def _understand(
     time = time if sizing.by_time else None
     grain = _grain(profile, table, target, time) if wanted.grain is None else wanted.grain
     parts = guess_parts(profile, target, time, grain)
-    parts = overlay(parts, _giveaways(parts, table, task.task, labels, time))
+    parts = overlay(parts, giveaways(parts, table.columns, task.task, labels.values, time))
     features = features_of(profile, parts, time)
     if features == Features():
         left = "; ".join(f"{part.name}: {part.why}" for part in parts if part.role != "target")
         raise UsageError(f"Nothing is left to predict {target!r} from.", detail=f"{left}.")
     needed = (*grain, *([time] if time else []))
+    unusable = (f"{shown or 'A column'} is left out: {why}" for shown, why in schema.unusable.items())
     understood = Understood(
         name=name,
         about=_about(paths, table),
@@ -184,7 +185,7 @@ def _understand(
         sizing=sizing,
         limits=limits_of(max(path.stat().st_size for path in paths), profile),
         remarks=schema.remarks,
-        notes=(*(f"{shown or 'A column'} is left out: {why}" for shown, why in schema.unusable.items()), *sizing.notes),
+        notes=(*unusable, *sizing.notes, *suspects(parts, table.columns, task.task, labels.values)),
     )
     return understood, profile
 
@@ -218,26 +219,6 @@ def _grain(profile: TableProfile, table: _Table, target: str, time: str | None) 
         if not frame.loc[once, list(candidate)].duplicated().any():
             return candidate
     return ()
-
-
-def _giveaways(
-    parts: Sequence[Part], table: _Table, task: TaskKind, labels: Labels, time: str | None
-) -> dict[str, tuple[Role, str]]:
-    """Return the columns that give the target away, each with how it was noticed."""
-    used = [part.name for part in parts if part.role in USED]
-    found: dict[str, tuple[Role, str]] = {}
-    if time is not None:
-        dates = [part.name for part in parts if part.role == "date"]
-        for name, share in that_come_later(dates, table.columns, time).items():
-            found[name] = ("later", f"after {time} in {share:.0%} of its rows: known only afterwards, it seems")
-    for leak in that_predict(used, table.columns, task, labels.values):
-        how = {"binary": "AUC", "multiclass": "share of wrong guesses avoided"}.get(task, "correlation")
-        found[leak.feature] = ("giveaway", f"alone predicts {how} {leak.strength:.3f} of the target: a leak, it seems")
-    if task in ("regression", "counts"):
-        numbers = [part.name for part in parts if part.role == "number" and part.name not in found]
-        for name in that_add_up(numbers, table.columns, labels.values):
-            found[name] = ("giveaway", "adds up to the target with others: a leak, it seems")
-    return found
 
 
 def _about(paths: Sequence[Path], table: _Table) -> str:

@@ -9,12 +9,16 @@ import sys
 import warnings
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from flows.rehearsal import Rehearsal, rehearse
 from lifecycle import spec
+from lifecycle.grounds import Ground
 
 ROOT = Path(__file__).parents[2]
+FEW = 4  # frauds a day
 HOME = ROOT / "products/fraud"
 
 with warnings.catch_warnings():
@@ -46,6 +50,23 @@ def test_one_fraud_in_five_hundred_ends_in_a_model_that_would_serve(five: Rehear
     assert five.would_serve
     assert five.metrics["average_precision"] > 0.2  # knowing nothing is .002
     assert five.metrics["log_loss"] < 0.0125  # always saying .002 is .0144
+
+
+def test_two_days_with_too_few_frauds_cannot_judge_and_that_is_said(days: list[Path], tmp_path: Path) -> None:
+    """Eight frauds are in the holdout: no number is given, whatever a model would have scored."""
+    thin = []
+    for path in days[:4]:
+        frame = pd.read_csv(path)
+        frauds = frame.index[frame["fraud"] == 1]
+        kept = frauds[np.linspace(0, len(frauds) - 1, FEW).astype(int)]  # of the whole day: some choose the trees
+        thin.append(tmp_path / path.name)
+        frame.drop(frauds.difference(kept)).to_csv(thin[-1], index=False)
+    seen = rehearse(ROOT, "fraud", thin)
+    assert [one.state for one in seen.taken] == ["validated"] * 4
+    assert (seen.verdict, seen.metrics) == ("undecidable", {})
+    assert [(reason.code, reason.found) for reason in seen.reasons] == [
+        (Ground.TOO_FEW_OF_A_CLASS, f"{2 * FEW} rows of the rarer class to judge")
+    ]
 
 
 def test_the_script_draws_the_same_bytes_again(tmp_path: Path) -> None:
