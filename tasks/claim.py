@@ -6,7 +6,7 @@ Two trainings of one product never run at once, also without Prefect's concurren
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from pydantic import ValidationError
 
@@ -27,7 +27,7 @@ def take_turn(bucket: str, product: str, owner: str, retry_of: str | None = None
     """Take the turn to train, or leave a wish with whoever has it. A second call by the owner takes it again."""
     for _ in range(_TRIES):
         found, etag = _read(bucket, product)
-        outcome = claim.take(found, product, owner, _now(), retry_of=retry_of)
+        outcome = claim.take(found, product, owner, _now(bucket, product), retry_of=retry_of)
         if outcome.turn == found or _write(bucket, outcome.turn, etag):
             return outcome
     raise _contended(product)
@@ -37,7 +37,7 @@ def leave_wish(bucket: str, product: str, owner: str) -> None:
     """Note that a training is wanted, and take no turn. A second call changes nothing that matters."""
     for _ in range(_TRIES):
         found, etag = _read(bucket, product)
-        wished = claim.wish(found, product, owner, _now())
+        wished = claim.wish(found, product, owner, _now(bucket, product))
         if wished == found or _write(bucket, wished, etag):
             return
     raise _contended(product)
@@ -52,7 +52,7 @@ def renew_turn(bucket: str, product: str, owner: str) -> None:
     """Say that we are still training. Raises ConflictError when somebody took over meanwhile."""
     for _ in range(_TRIES):
         found, etag = _read(bucket, product)
-        mine = claim.renew(found, owner, _now())
+        mine = claim.renew(found, owner, _now(bucket, product))
         if mine is None:
             who = f"{found.owner} has it since {found.since.isoformat()}" if found else "nobody has it"
             raise ConflictError(
@@ -72,7 +72,7 @@ def leave_turn(bucket: str, product: str, owner: str, *, finished: bool = True) 
     """
     for _ in range(_TRIES):
         found, etag = _read(bucket, product)
-        left = claim.leave(found, owner, _now(), finished=finished)
+        left = claim.leave(found, owner, _now(bucket, product), finished=finished)
         if left is None:
             return False
         if _write(bucket, left, etag):
@@ -111,5 +111,5 @@ def _contended(product: str) -> ConflictError:
     return ConflictError(f"The turn to train {product} changes hands too fast.", detail=f"Tried {_TRIES} times.")
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
+def _now(bucket: str, product: str) -> datetime:
+    return objects.now(bucket, turn_key(product))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from uuid import UUID
 
 import httpx
@@ -40,6 +41,12 @@ OURS, RECOVERABLE = "tropism", "recoverable"
 _LIMIT = 200  # one page of the server; more than that are lost only when everything is
 _EVENT_LIMIT, _EVENT_PAGES = 50, 10  # the server gives fifty events at a time
 _OPEN = (StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING, StateType.CANCELLING, StateType.PAUSED)
+
+
+def now() -> datetime:
+    """Return the time by the clock of Prefect's server, in whole seconds: the one that dates the states of runs."""
+    with connected() as client:
+        return parsedate_to_datetime(client.hello().headers["date"])
 
 
 def unfinished() -> tuple[Run, ...]:

@@ -1,12 +1,14 @@
 """The turn to train in S3: one winner among many, nobody's wish lost, a dead run succeeded."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 
-from lifecycle.claim import Busy, Taken
+from lifecycle.claim import STALE_AFTER, Busy, Taken
 from lifecycle.errors import ConflictError
 from tasks.claim import leave_turn, renew_turn, take_turn
+from tests.clocks import jumped
 from tests.conftest import Aws
 
 
@@ -35,3 +37,13 @@ def test_products_do_not_wait_for_each_other(aws: Aws) -> None:
     bucket = aws.bucket()
     assert isinstance(take_turn(bucket, "shop", "one"), Taken)
     assert isinstance(take_turn(bucket, "bike", "two"), Taken)
+
+
+@pytest.mark.parametrize("by", [2 * STALE_AFTER, -2 * STALE_AFTER], ids=["ahead", "behind"])
+def test_whose_clock_has_jumped_takes_the_turn_from_nobody(aws: Aws, by: timedelta) -> None:
+    bucket = aws.bucket()
+    assert isinstance(take_turn(bucket, "shop", "one"), Taken)
+    with jumped(by):
+        assert isinstance(take_turn(bucket, "shop", "two"), Busy)
+    renew_turn(bucket, "shop", "one")
+    assert leave_turn(bucket, "shop", "one") is True
