@@ -80,7 +80,7 @@ def _client(service: str) -> Any:  # noqa: ANN401  # boto3 makes its classes at 
 def _build(service: str, _endpoint: str | None) -> Any:  # noqa: ANN401
     """Build a client; the endpoint is only part of the key, boto3 reads it itself."""
     limits = Config(
-        retries={"mode": "standard", "max_attempts": _ATTEMPTS},
+        retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
         connect_timeout=_CONNECT_SECONDS,
         read_timeout=_READ_SECONDS,
         user_agent_extra="tropism",

@@ -36,7 +36,7 @@ def claim_delivery(landed: LandedObject, worker: Worker) -> Claim:
     """
     key = delivery_key(landed.product, landed.delivery_id)
     for _ in range(_TRIES):
-        wanted = _claimed(landed, worker)
+        wanted = _claimed(landed, worker, objects.now(landed.bucket, key))
         if etag := objects.create(landed.bucket, key, _body(wanted)):
             return Claim(landed.bucket, wanted, etag)
         stored = _read(landed.bucket, key)
@@ -60,7 +60,7 @@ def end_delivery(claim: Claim, outcome: Outcome) -> Delivery:
     return _read(claim.bucket, key).record
 
 
-def _claimed(landed: LandedObject, worker: Worker) -> Delivery:
+def _claimed(landed: LandedObject, worker: Worker, now: datetime) -> Delivery:
     return Delivery(
         product=landed.product,
         delivery_id=landed.delivery_id,
@@ -69,7 +69,7 @@ def _claimed(landed: LandedObject, worker: Worker) -> Delivery:
         etag=landed.etag,
         state="claimed",
         owner=worker.flow_run,
-        claimed_at=datetime.now(UTC),
+        claimed_at=now,
     )
 
 

@@ -6,11 +6,13 @@ whose import takes seconds, is imported by whoever needs it.
 
 from __future__ import annotations
 
+import functools
 import logging
 import sys
 from collections.abc import Callable
 from typing import ParamSpec, Protocol, TypeVar
 
+from tasks.mishaps import told
 from tasks.retry import passing
 
 P = ParamSpec("P")
@@ -28,7 +30,7 @@ class Step(Protocol):
 
 def directly(_name: str, work: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
     """Call the work, without Prefect and without retries of its own."""
-    return work(*args, **kwargs)
+    return _explained(work)(*args, **kwargs)
 
 
 def as_task(name: str, work: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -43,9 +45,24 @@ def as_task(name: str, work: Callable[P, R], /, *args: P.args, **kwargs: P.kwarg
         retry_condition_fn=passing,
         cache_policy=NO_CACHE,
         persist_result=False,
-    )(work)
+    )(_explained(work))
     result: R = named(*args, **kwargs)
     return result
+
+
+def _explained(work: Callable[P, R]) -> Callable[P, R]:
+    """Return the work with its mishaps told in our words."""
+
+    @functools.wraps(work)
+    def explained(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return work(*args, **kwargs)
+        except Exception as error:
+            if found := told(error):
+                raise found from error
+            raise
+
+    return explained
 
 
 def note(event: str, *, level: int = logging.INFO, **fields: object) -> None:
