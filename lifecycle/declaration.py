@@ -7,10 +7,13 @@ reading in `tasks/`, labels in `lifecycle/labels.py`, features in `lifecycle/fea
 from __future__ import annotations
 
 import codecs
+from datetime import timedelta
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from lifecycle.declared_past import DeclaredHistory
+from lifecycle.durations import Duration
 from lifecycle.transforms import DatePart
 
 ColumnType = Literal["double", "long", "string", "datetime", "boolean"]
@@ -82,6 +85,13 @@ class Features(BaseModel):
     ratios: Annotated[
         dict[str, tuple[str, str]], Field(description="Name: [dividend, divisor]; missing where it divides by 0.")
     ] = {}
+    histories: Annotated[
+        dict[str, DeclaredHistory], Field(description="Name: what is known of a key from its earlier rows.")
+    ] = {}
+    refresh: Annotated[
+        Duration,
+        Field(ge=timedelta(minutes=1), description="Rows know the past as of the beginning of a stretch this long."),
+    ] = timedelta(days=7)
 
 
 class Reading(BaseModel):

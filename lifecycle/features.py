@@ -5,7 +5,7 @@ and travels in the bundle, so training and serving run the same bytes. The hook 
 and nothing else, as the three kinds of array of `lifecycle.columns`, and cannot write into them.
 
 It deliberately scales and imputes nothing: trees need neither, and what is not fitted cannot diverge.
-The matrix holds, in this order: numbers, declared transforms, mean labels of encoded categories, categories.
+The matrix holds, in this order: numbers, declared transforms, histories, mean labels of encoded categories, categories.
 """
 
 import hashlib
@@ -18,17 +18,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lifecycle.columns import Array, Column, Columns, level, missing, normalise
+from lifecycle.columns import Column, Columns, level
 from lifecycle.encoding import FeatureError, most_frequent_levels, refuse_infinite, to_codes, to_numbers
 from lifecycle.feature_spec import FeatureSpec
+from lifecycle.feature_table import inputs_of, joined, table_of
 from lifecycle.hook import Derive, HookError, check_source, load_derive
 from lifecycle.level_means import LevelMeans, Outcomes, without_own_label
 from lifecycle.level_means import fit as fit_means
+from lifecycle.past import Past
 from lifecycle.transforms import Transform, apply
 
 __all__ = ["FeatureSpec", "FittedFeatures", "Matrix", "Transformed", "fit", "training_matrix"]
 
-FORMAT = 1
+# 2 has a past. What has none is written as 1, so that the same features stay the same bytes.
+FORMAT, FORMAT_WITH_PAST = 1, 2
 # One byte holds a code, and beyond some hundred levels a code is mostly noise; rarer levels count as unseen.
 DEFAULT_MAX_LEVELS = 255
 # Rows derived alone at fit time, to prove that the hook looks at one row at a time.
@@ -47,18 +50,18 @@ class Transformed:
 
 @dataclass(frozen=True)
 class FittedFeatures:
-    """A spec with its fitted state: the levels of every category in the order of their codes, and the level means."""
+    """A spec with its fitted state: the levels of every category in the order of their codes, level means, the past."""
 
     spec: FeatureSpec
     levels: Mapping[str, tuple[str, ...]]
     means: Mapping[str, LevelMeans] = field(default_factory=dict)
+    past: Past | None = None
 
     @cached_property
     def feature_names(self) -> tuple[str, ...]:
         """Feature names in the order of the matrix."""
-        spec = self.spec
         encoded = [feature for name, means in self.means.items() for feature in means.feature_names(name)]
-        return (*spec.numbers, *(one.name for one in spec.transforms), *encoded, *spec.categories)
+        return (*self.spec.leading, *encoded, *self.spec.categories)
 
     @property
     def feature_types(self) -> tuple[str, ...]:
@@ -75,7 +78,7 @@ class FittedFeatures:
 
     def transform_counted(self, columns: Columns) -> Transformed:
         """Return the matrix and the count of unseen values per category."""
-        table = _table(self.spec, self._derive, columns)
+        table = table_of(self.spec, self._derive, columns, self.past)
         rows = len(next(iter(table.values())))
         matrix = np.empty((rows, len(self.feature_names)), dtype=np.float32)
         unseen: dict[str, int] = {}
@@ -84,7 +87,9 @@ class FittedFeatures:
                 matrix[:, index] = to_numbers(name, table[name])
             for index, one in enumerate(self.spec.transforms, start=len(self.spec.numbers)):
                 matrix[:, index] = apply(one, table)
-        at = len(self.spec.numbers) + len(self.spec.transforms)
+        at = len(self.spec.leading)
+        if self.past is not None:
+            matrix[:, at - len(self.past.spec.feature_names) : at] = self.past.features(table)
         for name, means in self.means.items():
             matrix[:, at : at + len(means.outputs)], unseen[name] = means.transform(name, table[name])
             at += len(means.outputs)
@@ -96,7 +101,7 @@ class FittedFeatures:
     def to_json(self) -> str:
         """Return the fitted state as text, the same bytes for the same state; the hook only by its sha256."""
         state: dict[str, Any] = {
-            "format": FORMAT,
+            "format": FORMAT if self.past is None else FORMAT_WITH_PAST,
             "inputs": [asdict(column) for column in self.spec.inputs],
             "numbers": list(self.spec.numbers),
             "categories": [
@@ -110,6 +115,8 @@ class FittedFeatures:
                 for name, most in self.spec.encoded.items()
             ],
         }
+        if self.past is not None:
+            state["past"] = self.past.state()
         return json.dumps(state, indent=1, ensure_ascii=True) + "\n"
 
     @classmethod
@@ -117,7 +124,9 @@ class FittedFeatures:
         """Read `to_json` back with the hook's source. Raises FeatureError when they do not belong together."""
         try:
             state = json.loads(text)
-            found, expected = state["format"], FORMAT
+            if (found := state["format"]) not in (FORMAT, FORMAT_WITH_PAST):
+                raise FeatureError(f"features.json has format {found}, expected {FORMAT} or {FORMAT_WITH_PAST}.")
+            past = Past.from_state(state["past"]) if found == FORMAT_WITH_PAST else None
             spec = FeatureSpec(
                 inputs=tuple(Column(**column) for column in state["inputs"]),
                 numbers=tuple(state["numbers"]),
@@ -128,17 +137,16 @@ class FittedFeatures:
                     for one in state["transforms"]
                 ),
                 encoded={item["name"]: item["max_levels"] for item in state["encoded"]},
+                past=None if past is None else past.spec,
             )
             levels = {item["name"]: tuple(item["levels"]) for item in state["categories"]}
             means = {item["name"]: _means(item) for item in state["encoded"]}
             hook_sha256 = state["hook_sha256"]
-        except (KeyError, TypeError, json.JSONDecodeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise FeatureError(f"features.json is not fitted state: {type(error).__name__}.") from None
-        if found != expected:
-            raise FeatureError(f"features.json has format {found}, expected {expected}.")
         if hook_sha256 != _sha256(hook):
             raise FeatureError("features.py is not the file that features.json was fitted with (sha256 differs).")
-        return cls(spec, levels, means)
+        return cls(spec, levels, means, past)
 
     @cached_property
     def _derive(self) -> Derive | None:
@@ -149,11 +157,12 @@ class FittedFeatures:
         return {name: {text: float(code) for code, text in enumerate(texts)} for name, texts in self.levels.items()}
 
 
-def fit(spec: FeatureSpec, columns: Columns, seen: Outcomes | None = None) -> FittedFeatures:
+def fit(spec: FeatureSpec, columns: Columns, seen: Outcomes | None = None, past: Past | None = None) -> FittedFeatures:
     """Fit levels and level means on the raw `columns` of the training rows; `seen` are the rows' outcomes.
 
-    Levels are the most frequent ones, ties by name, coded in the order of their names. Raises FeatureError,
-    ColumnError, and HookError when the hook needs more than numpy or looks beyond its own row.
+    `past` is that of all rows, fitted before. Levels are the most frequent ones, ties by name, coded in the order of
+    their names. Raises FeatureError, ColumnError, and HookError when the hook needs more than numpy or looks beyond its
+    own row.
     """
     derive = None
     if spec.hook is not None:
@@ -161,13 +170,16 @@ def fit(spec: FeatureSpec, columns: Columns, seen: Outcomes | None = None) -> Fi
         derive = load_derive(spec.hook)
     if spec.encoded and seen is None:
         raise FeatureError(f"The feature {next(iter(spec.encoded))!r} is a mean of labels, and there are none.")
-    table = _table(spec, derive, columns)
+    if (past is None) != (spec.past is None):
+        raise FeatureError("Histories are declared and no past was fitted, or the other way round.")
+    table = table_of(spec, derive, columns, past)
     for name in spec.numbers:
         to_numbers(name, table[name])
     fitted = FittedFeatures(
         spec,
         {name: most_frequent_levels(name, table[name], most) for name, most in spec.categories.items()},
         {name: fit_means(name, table[name], most, seen) for name, most in spec.encoded.items()} if seen else {},
+        past,
     )
     if derive is not None:
         _refuse_looking_around(fitted, derive, columns, table)
@@ -177,8 +189,8 @@ def fit(spec: FeatureSpec, columns: Columns, seen: Outcomes | None = None) -> Fi
 def training_matrix(fitted: FittedFeatures, columns: Columns, seen: Outcomes) -> Matrix:
     """Return the matrix of the very rows that were fitted on, no row knowing its own label."""
     matrix = fitted.transform(columns)
-    at = len(fitted.spec.numbers) + len(fitted.spec.transforms)
-    table = _inputs(fitted.spec, columns)
+    at = len(fitted.spec.leading)
+    table = joined(inputs_of(fitted.spec, columns), fitted.past)
     for name, means in fitted.means.items():
         width = len(means.outputs)
         matrix[:, at : at + width] = without_own_label(means, name, table[name], seen)
@@ -186,44 +198,11 @@ def training_matrix(fitted: FittedFeatures, columns: Columns, seen: Outcomes) ->
     return matrix
 
 
-def _table(spec: FeatureSpec, derive: Derive | None, columns: Columns) -> dict[str, Array]:
-    table = _inputs(spec, columns)
-    if derive is not None:
-        rows = len(next(iter(table.values())))
-        derived = derive(table)
-        for name, values in derived.items():
-            if name in table:
-                raise HookError(f"derive() returns {name!r}, which is a raw column; give it a name of its own.")
-            if not isinstance(values, np.ndarray) or values.shape != (rows,):
-                raise HookError(f"derive() returns {name!r} as {_shape(values)}, expected an array of {rows} values.")
-        table = {**table, **derived}
-    if lacking := [name for name in (*spec.numbers, *spec.categories) if name not in table]:
-        raise FeatureError(f"The feature {lacking[0]!r} is neither an input nor returned by derive().")
-    return table
-
-
-def _inputs(spec: FeatureSpec, columns: Columns) -> dict[str, Array]:
-    present = [column.name for column in spec.inputs if column.name in columns]
-    if not present:
-        raise FeatureError("None of the declared input columns is there.")
-    rows = len(columns[present[0]])
-    table: dict[str, Array] = {}
-    for column in spec.inputs:
-        if column.name not in columns and column.required:
-            raise FeatureError(f"The input column {column.name!r} is missing.")
-        values = columns.get(column.name)
-        table[column.name] = missing(column, rows) if values is None else normalise(column, values)
-        if len(table[column.name]) != rows:
-            raise FeatureError(f"Column {column.name!r} has {len(table[column.name])} rows, expected {rows}.")
-        table[column.name] = table[column.name].view()  # the caller's own array stays writeable
-        table[column.name].flags.writeable = False
-    return table
-
-
 def _refuse_looking_around(fitted: FittedFeatures, derive: Derive, columns: Columns, table: Columns) -> None:
     features = (*fitted.spec.numbers, *fitted.spec.categories)
     for row in range(min(PROBED_ROWS, len(next(iter(table.values()))))):
-        alone = _table(fitted.spec, derive, {name: values[row : row + 1] for name, values in columns.items()})
+        single = {name: values[row : row + 1] for name, values in columns.items()}
+        alone = table_of(fitted.spec, derive, single, fitted.past)
         for name in features:
             if level(alone[name][0]) != level(table[name][row]):
                 raise HookError(
@@ -235,10 +214,6 @@ def _refuse_looking_around(fitted: FittedFeatures, derive: Derive, columns: Colu
 def _means(item: Mapping[str, Any]) -> LevelMeans:
     means = tuple(tuple(row) for row in item["means"])
     return LevelMeans(tuple(item["outputs"]), tuple(item["overall"]), tuple(item["levels"]), means)
-
-
-def _shape(values: object) -> str:
-    return f"an array of shape {values.shape}" if isinstance(values, np.ndarray) else f"a {type(values).__name__}"
 
 
 def _sha256(text: str | None) -> str | None:

@@ -14,6 +14,7 @@ from typing import Annotated, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from lifecycle import declared_past
 from lifecycle.batch import Limits
 from lifecycle.capacity import CapacityPolicy
 from lifecycle.declaration import Column, Features, Reading, Target
@@ -113,6 +114,15 @@ class Product(BaseModel):
             raise ValueError(f"group: {self.group!r} is the target or the time, so its rows cannot belong together")
         if self.repeats == "keep" and self.grain:
             raise ValueError("repeats: rows with a grain are identified by it; delete one of the two")
+        return self
+
+    @model_validator(mode="after")
+    def _the_past_can_be_known(self) -> Self:
+        """Refuse a history that no request could be answered with, or that would see its own label."""
+        histories, classes = self.features.histories, self.task == "multiclass"
+        found = declared_past.obstacles(histories, self.columns, self.time, self.target.column, classes=classes)
+        if first := next(found, None):
+            raise ValueError(first)
         return self
 
     @model_validator(mode="after")

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lifecycle import spec
-from lifecycle.columns import Array, Column
+from lifecycle.columns import Array, Column, normalise
 from lifecycle.errors import SpecError
 from lifecycle.evaluation import check_policy
 from lifecycle.features import FeatureSpec, FittedFeatures, Matrix, fit, training_matrix
 from lifecycle.hook import HOOK_FILE
 from lifecycle.labels import Labels
 from lifecycle.level_means import outcomes
+from lifecycle.past import Past, PastSpec, fit_past
 from lifecycle.quality import Judgement
 from lifecycle.spec import Features, Product
 from lifecycle.training import Keys, Rows
@@ -45,7 +46,7 @@ class ProductFiles:
         """Return the raw columns a training needs: the inputs, and those that product.yaml names for a purpose."""
         product = self.product
         wanted = {*product.grain, product.time, product.target.column, *product.evaluation.slices}
-        wanted |= {product.weight, product.group}
+        wanted |= {product.weight, product.group, *(one.of for one in product.features.histories.values())}
         whole = not product.grain  # then the whole row is its identity
         return tuple(_column(one) for one in product.columns if one.input or whole or one.name in wanted)
 
@@ -60,7 +61,16 @@ class ProductFiles:
             hook=self.hook,
             transforms=transforms_of(declared, self.product.time),
             encoded=dict.fromkeys(declared.encoded, declared.max_encoded_levels),
+            past=self.past,
         )
+
+    @property
+    def past(self) -> PastSpec | None:
+        """Return what is made of earlier rows, None when nothing is."""
+        declared, time = self.product.features, self.product.time
+        if time is None or not declared.histories:
+            return None
+        return PastSpec(time, declared.refresh, tuple(one.named(name) for name, one in declared.histories.items()))
 
 
 @dataclass(frozen=True)
@@ -101,11 +111,26 @@ def fit_features(
     many = labels.model_classes if files.product.task == "multiclass" else ()
     of_groups = None if groups is None else groups[train]
     seen = outcomes(labels.values[train], many, of_groups)  # noqa: PD011  no frame of pandas
-    fitted = fit(files.features, own, seen)
+    fitted = fit(files.features, own, seen, _past(files, columns, train, labels))
     matrix = fitted.transform(inputs)
     if fitted.means:
         matrix[train] = training_matrix(fitted, own, seen)
     return Prepared(fitted, matrix)
+
+
+def _past(files: ProductFiles, columns: Mapping[str, Array], train: Rows, labels: Labels) -> Past | None:
+    """Fit the past on every row, those that will judge included: none is ever answered with its own stretch."""
+    spec, product = files.past, files.product
+    if spec is None:
+        return None
+    kinds = {one.name: one for one in files.read}
+    table = {name: normalise(kinds[name], columns[name]) for name in spec.needs}
+    values = {
+        one.of: labels.values if one.of == product.target.column else normalise(kinds[one.of], columns[one.of])  # noqa: PD011  no frame of pandas
+        for one in spec.histories
+        if one.of
+    }
+    return fit_past(spec, table, values, {}, needed=table[spec.time][train].max())
 
 
 def transforms_of(declared: Features, time: str | None) -> tuple[Transform, ...]:
