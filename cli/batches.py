@@ -19,6 +19,7 @@ class Batch:
     """`batches`: one batch, by its newest telling delivery; `deliveries` counts how often its bytes came.
 
     `batch_id` is null while a delivery is being worked on. `difference`: how its columns differ from the product's.
+    `waits_until`: how long a delivery of several files waits for those its `reasons` name.
     """
 
     batch_id: str | None
@@ -30,6 +31,7 @@ class Batch:
     deliveries: int
     flow_run: str
     difference: tuple[str, ...] = ()
+    waits_until: str | None = None
 
 
 def batches(
@@ -76,6 +78,7 @@ def _batch(same: list[Delivery]) -> Batch:
         deliveries=len(same),
         flow_run=telling.owner,
         difference=telling.change.lines() if telling.change else (),
+        waits_until=output.stamp(telling.waits_until) if telling.state == "waiting" and telling.waits_until else None,
     )
 
 
@@ -99,8 +102,9 @@ def _tell(shown: list[Batch], *, reasons: bool) -> None:
         ],
         right=("received", "validated", "quarantined", "times"),
     )
-    for one in shown if reasons else ():
-        output.say(f"{output.short(one.batch_id or one.file)} {one.file}")
+    for one in (one for one in shown if reasons or one.state == "waiting"):
+        until = f" waits until {one.waits_until}" if one.waits_until else ""
+        output.say(f"{output.short(one.batch_id or '-')} {one.file}{until}")
         for reason in one.reasons:
             output.say(f"  {sentence(reason)}")
         for line in one.difference:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from cli.shapes import Rows, Why, Zones
+from cli import output
+from cli.shapes import Rows, Waiting, Why, Zones
 from lifecycle.errors import ServiceError
 
 if TYPE_CHECKING:
@@ -35,10 +36,11 @@ def read_all(bucket: str, product: str) -> tuple[Delivery, ...]:
 
 def zones(bucket: str, product: str) -> Zones:
     """Count the deliveries that wait in landing and the batches of the other zones; each batch is in one of them."""
-    from lifecycle.keys import is_marker, landing_prefix
+    from lifecycle.keys import is_marker, landing_prefix, place_of
     from tasks import objects
 
-    waiting = [key for key in objects.keys(bucket, landing_prefix(product), limit=_LIMIT) if not is_marker(key)]
+    landed = objects.keys(bucket, landing_prefix(product), limit=_LIMIT)
+    waiting = {place_of(key) for key in landed if not is_marker(key)}
     validated = {
         key.split("/")[2]
         for key in objects.keys(bucket, f"validated/{product}/", limit=_LIMIT)
@@ -47,6 +49,18 @@ def zones(bucket: str, product: str) -> Zones:
     # A validated batch that left some rows behind has a folder in quarantine as well.
     quarantined = {key.split("/")[2] for key in objects.keys(bucket, f"quarantine/{product}/", limit=_LIMIT)}
     return Zones(len(waiting), len(validated), len(quarantined - validated))
+
+
+def waiting(bucket: str, product: str) -> tuple[Waiting, ...]:
+    """Return the deliveries that wait for some of their files, the one that is over first."""
+    from tasks import parts
+
+    found = [one for one in parts.waiting(bucket, product, limit=_LIMIT) if one.state == "waiting"]
+    found.sort(key=lambda one: (str(one.waits_until), one.key))
+    return tuple(
+        Waiting(file_of(one), output.stamp(one.waits_until) if one.waits_until else None, tuple(map(str, one.reasons)))
+        for one in found
+    )
 
 
 def file_of(record: Delivery) -> str:

@@ -28,6 +28,8 @@ def drop(
 ) -> None:
     """Upload files to landing/PRODUCT/, as any S3 client may. Their arrival is the event that starts everything.
 
+    A folder whose name ends in .parts is one delivery: its files land together, with a manifest that lists them.
+
     With --wait each file is followed: checked, validated or quarantined, a model trained on it, judged, released.
     Exit code 1 when a file was quarantined or waits for the end of a freeze, 16 when it has not ended in time.
 
@@ -86,7 +88,11 @@ def tell(found: Dropped) -> None:
 
 
 def _put(here: Here, wanted: landing.Wanted, *, quiet: bool) -> Landed:
-    size = wanted.path.stat().st_size
+    size = (
+        sum(path.stat().st_size for path in wanted.path.iterdir())
+        if wanted.path.is_dir()
+        else (wanted.path.stat().st_size)
+    )
     with output.progress(f"uploading {wanted.path.name} ({size:,} bytes) to {wanted.key}", quiet=quiet):
         return landing.put(here, wanted)
 

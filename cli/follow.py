@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from cli.landing import Landed
 from cli.verdicts import Verdict, Verdicts
 from lifecycle.errors import ServiceError
+from lifecycle.keys import place_of
 
 if TYPE_CHECKING:
     from cli.context import Here
@@ -80,7 +81,7 @@ class Follower:
         if found is None or not found.ended:
             run = self._run("ingest", landed, owner=found.owner if found else None)
             woken = "has woken ingest" if run else "waits for its event to wake ingest"
-            waiting = "is being checked" if found else woken
+            waiting = woken if found is None else "is being checked" if found.state == "claimed" else "waits for parts"
             return self._unless_broken(Sight(landed, found, None, waiting, run))
         if found.state != "validated" or found.waits_for_labels:
             return Sight(landed, found, None, "", None)
@@ -100,7 +101,8 @@ class Follower:
         except ServiceError:
             return None
         if flow == "ingest":
-            runs = tuple(run for run in runs if run.id == owner or run.parameters.get("key") == landed.key)
+            places = ((run, place_of(str(run.parameters.get("key")))) for run in runs)
+            runs = tuple(run for run, place in places if run.id == owner or place == landed.key)
         return runs[0] if runs else None
 
     def _unless_broken(self, sight: Sight) -> Sight:

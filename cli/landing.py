@@ -1,7 +1,7 @@
 """Put files into a product's landing zone, as any S3 client may.
 
-One PutObject per file with its SHA-256, so that what landed is what was sent. Nothing is looked into and
-nothing is started: the bucket's own event does the rest.
+One PutObject per file with its SHA-256, so that what landed is what was sent; a folder is one delivery. Nothing is
+looked into and nothing is started: the bucket's own event does the rest.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cli import folders
 from cli.context import Here
 from lifecycle.errors import UsageError
 
@@ -52,7 +53,9 @@ def plan(product: str, files: Sequence[Path], name: str | None) -> tuple[Wanted,
 
 
 def put(here: Here, wanted: Wanted) -> Landed:
-    """Upload one file. A second call is a second delivery of the same batch, which ends as a duplicate."""
+    """Upload one file, or those of one folder. A second call is a second delivery of the same batch: a duplicate."""
+    if wanted.path.is_dir():
+        return _put_folder(here, wanted)
     from lifecycle.events import delivery_id
     from tasks.clients import s3
 
@@ -72,14 +75,46 @@ def put(here: Here, wanted: Wanted) -> Landed:
     )
 
 
-def _wanted(product: str, path: Path, name: str) -> Wanted:
-    from lifecycle.keys import is_marker, landing_prefix
+def _put_folder(here: Here, wanted: Wanted) -> Landed:
+    """Upload the files of one delivery, the manifest last: what lies there before it is waited for."""
+    from lifecycle.keys import product_of
+    from lifecycle.parts import MANIFEST, Listed, manifest_text, round_id, whole_id
+    from tasks import parts
+    from tasks.clients import s3
 
-    if not path.is_file():
+    files = folders.files_of(wanted.path)
+    sent, own = tuple(path for path in files if path.name != MANIFEST), files[-1].name == MANIFEST
+    digests = folders.digests(sent)
+    number = parts.look(here.bucket, str(product_of(wanted.key)), wanted.key).number
+    for path in sent:
+        with path.open("rb") as stream:
+            s3().put_object(
+                Bucket=here.bucket, Key=f"{wanted.key}/{path.name}", Body=stream, ChecksumAlgorithm="SHA256"
+            )
+    listed = (Listed(name=path.name, sha256=digests[path], bytes=path.stat().st_size) for path in sent)
+    manifest = files[-1].read_bytes() if own else manifest_text(listed)
+    s3().put_object(Bucket=here.bucket, Key=f"{wanted.key}/{MANIFEST}", Body=manifest, ChecksumAlgorithm="SHA256")
+    return Landed(
+        path=wanted.path,
+        key=wanted.key,
+        object_version=None,
+        batch_id=whole_id(digests[path] for path in sent),
+        delivery_id=round_id(here.bucket, wanted.key, number),
+        size=sum(path.stat().st_size for path in sent),
+    )
+
+
+def _wanted(product: str, path: Path, name: str) -> Wanted:
+    from lifecycle.keys import PARTS, is_marker, landing_prefix
+
+    together = path.is_dir() and name.endswith(PARTS)
+    if not path.is_file() and not together:
         found = "It is a folder." if path.is_dir() else "There is no such file."
-        raise UsageError(f"{path} cannot be dropped.", detail=found)
-    if path.stat().st_size > _PUT_BYTES:
-        raise UsageError(f"{path} cannot be dropped.", detail=f"It has {path.stat().st_size:,} bytes; 5 GB go at once.")
+        hint = f"Files that are one delivery: `--as NAME{PARTS}`, one folder at a time." if path.is_dir() else ""
+        raise UsageError(f"{path} cannot be dropped.", detail=found, resolution=hint)
+    for one in folders.files_of(path) if together else (path,):
+        if (size := one.stat().st_size) > _PUT_BYTES:
+            raise UsageError(f"{one} cannot be dropped.", detail=f"It has {size:,} bytes; 5 GB go at once.")
     key = f"{landing_prefix(product)}{name}"
     if is_marker(key):
         raise UsageError(

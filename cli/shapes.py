@@ -44,6 +44,15 @@ class Zones:
 
 
 @dataclass(frozen=True)
+class Waiting:
+    """A delivery of several files that is not whole: until when it is waited for, and what has not come."""
+
+    file: str
+    until: str | None
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Report:
     """The newest page about a product."""
 
@@ -77,6 +86,7 @@ class ProductStatus:
     report: Report | None
     frozen: bool
     freeze: Freeze | None
+    waiting: tuple[Waiting, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -194,7 +204,7 @@ class Step:
 
 
 ModelState = Literal["promoted", "challenger", "refused", "no_change", "undecidable"]
-FileState = Literal["validated", "quarantined", "duplicate", "ignored", "landed"]
+FileState = Literal["validated", "quarantined", "duplicate", "ignored", "landed", "waiting"]
 
 
 @dataclass(frozen=True)

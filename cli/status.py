@@ -80,6 +80,7 @@ def of_product(here: Here, product: str) -> ProductStatus:
         report=report(here, product),
         frozen=record.frozen,
         freeze=frozen.freeze(here.bucket, record, zones),
+        waiting=deliveries.waiting(here.bucket, product),
     )
 
 
@@ -156,6 +157,7 @@ def tell(found: ProductStatus) -> None:
     facts.append(
         ("batches", f"{zones.validated} validated, {zones.quarantined} quarantined, {zones.landing} just landed")
     )
+    facts.extend(("waits", f"{one.file} until {one.until}: {' '.join(one.missing)}") for one in found.waiting)
     if found.freeze is not None:
         facts.extend(frozen.facts(found.freeze))
     facts.append(("next", _next(found)))
@@ -199,7 +201,7 @@ def _next(found: ProductStatus) -> str:
         return f"nothing, until somebody ends the freeze: tropism unfreeze {found.product} --reason R"
     if found.release is not None:
         return _NEXT[found.release.state].replace("PRODUCT", found.product)
-    if found.batches.landing:
+    if found.batches.landing > len(found.waiting):
         return "what landed is checked"
     if found.champion is None:
         return f"bring data: tropism drop {found.product} FILE --wait"

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from lifecycle.durations import Duration
 from lifecycle.keys import Zone, batch_prefix, delivery_key, is_marker, landing_prefix, product_of
 from lifecycle.schema_change import SchemaChange
 
@@ -20,10 +22,12 @@ __all__ = [
     "ColumnSchema",
     "EventTimes",
     "Limits",
+    "Line",
     "QuarantineRecord",
     "Reason",
     "RowCounts",
     "StoredFile",
+    "StoredPart",
     "SuiteUsed",
     "Zone",
     "batch_prefix",
@@ -32,6 +36,9 @@ __all__ = [
     "landing_prefix",
     "product_of",
 ]
+
+Line = int | str
+"""Where a row stands: its line in the file, or `part:line` in one of several."""
 
 SHOWN = 12  # characters of a batch id that people are shown; 48 bits tell millions of batches apart
 
@@ -50,6 +57,10 @@ class Limits(BaseModel):
     max_quarantined_share: Annotated[
         float, Field(ge=0, le=1, description="Above this share of bad rows the whole batch is quarantined.")
     ] = 0.05
+    max_parts: Annotated[int, Field(gt=0, description="Files of one delivery, below `<name>.parts/`.")] = 1_000
+    max_wait: Annotated[
+        Duration, Field(gt=timedelta(0), description="How long a delivery of several files may be incomplete.")
+    ] = timedelta(hours=6)
 
 
 @dataclass(frozen=True)
@@ -120,6 +131,12 @@ class StoredFile(_Record):
     object_version: str | None = None
 
 
+class StoredPart(StoredFile):
+    """One file of a delivery that has several: as a `StoredFile`, and the name its manifest calls it by."""
+
+    name: str
+
+
 class SuiteUsed(_Record):
     """The suite a batch was judged by: its name and the sha256 hex of its file."""
 
@@ -133,6 +150,7 @@ class BatchManifest(_Record):
     `data` is read by its object version, so a later writer of the same key changes nothing. `reasons` are
     those of the quarantined rows, `notes` are remarks that held nothing back. `period`: the one its name tells;
     `labelled`: the target column came with it; `change`: which columns were left out since nobody declared them.
+    `parts`: the object versions its rows came in, in their order, when they came in several files.
     """
 
     format: Literal[1] = 1
@@ -152,6 +170,7 @@ class BatchManifest(_Record):
     suite: SuiteUsed
     data: StoredFile
     quarantined_rows: StoredFile | None = None
+    parts: tuple[StoredPart, ...] = ()
     reasons: tuple[Reason, ...] = ()
     notes: tuple[Reason, ...] = ()
     change: SchemaChange | None = None
@@ -161,7 +180,8 @@ class QuarantineRecord(_Record):
     """`reasons.json` of a quarantined batch, or of the quarantined rows of a validated one.
 
     `lines` maps a code to the first lines it was found on: line numbers of a CSV, row numbers of a Parquet file,
-    both from 1. `change`: how its columns differ from the product's, which a person may apply.
+    both from 1, and `part:line` where several files were delivered together; then `parts` names each file, and `stored`
+    their folder. `change`: how its columns differ from the product's, which a person may apply.
     """
 
     format: Literal[1] = 1
@@ -174,8 +194,9 @@ class QuarantineRecord(_Record):
     landed_at: AwareDatetime
     rows: RowCounts
     stored: StoredFile
+    parts: tuple[StoredPart, ...] = ()
     reasons: tuple[Reason, ...]
-    lines: dict[str, tuple[int, ...]] = {}
+    lines: dict[str, tuple[Line, ...]] = {}
     change: SchemaChange | None = None
 
 

@@ -15,6 +15,11 @@ class Code(StrEnum):
     KEY = "KEY"  # the key is not one of this product's landing keys
     OBJECT_GONE = "OBJECT_GONE"  # deleted before it was read
     DUPLICATE_BATCH = "DUPLICATE_BATCH"  # the same bytes are validated already
+    # the files of a delivery that has several
+    PARTS_MISSING = "PARTS_MISSING"  # the manifest, or a part as the manifest promises it, has not come
+    PARTS_MANIFEST = "PARTS_MANIFEST"  # the manifest cannot be read
+    PART_ROWS = "PART_ROWS"  # a part has another number of rows than the manifest says
+    EXTRA_PART = "EXTRA_PART"  # a remark: the manifest does not list it, so it is left out
     # the file
     EMPTY_FILE = "EMPTY_FILE"
     TOO_LARGE = "TOO_LARGE"  # more bytes than the product allows

@@ -1,7 +1,8 @@
-"""The record of one delivery of one object, and who may work on it.
+"""The record of one delivery, and who may work on it.
 
-A delivery is one object version that landed; a batch is its content. The record is a claim while somebody works
-on it and the answer once it has ended. Reading and writing it is left to `tasks/deliveries.py`.
+A delivery is one object version that landed, or the files of one folder together; a batch is its content. The record
+is a claim while somebody works on it and the answer once it has ended. Reading and writing it is left to
+`tasks/deliveries.py`.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from lifecycle.batch import Reason, RowCounts, codes, is_marker, landing_prefix,
 from lifecycle.codes import Code
 from lifecycle.envelope import delivery_id
 from lifecycle.markup import plain
+from lifecycle.parts import Part, round_id
 from lifecycle.schema_change import SchemaChange
 
-DeliveryState = Literal["claimed", "validated", "quarantined", "duplicate", "ignored"]
+DeliveryState = Literal["waiting", "claimed", "validated", "quarantined", "duplicate", "ignored"]
 
 # A Lambda invocation ends after 15 minutes at most, so whoever claimed longer ago is gone.
 CLAIM_LASTS = timedelta(minutes=15)
@@ -26,9 +28,11 @@ CLAIM_LASTS = timedelta(minutes=15)
 
 @dataclass(frozen=True)
 class LandedObject:
-    """One version of one object in the landing zone, as S3 knows it.
+    """One version of one object in the landing zone, as S3 knows it; or the files of one delivery together.
 
-    `current`: no newer version hides it. `gone`: it was deleted before it was read. `landed_at` is S3's time.
+    `current`: no newer version hides it. `gone`: it was deleted before it was read. `landed_at` is S3's time. Of
+    several files `key` is their folder, `parts` are those to judge in the order of their rows, and `landed_at` is when
+    the last of them came; `number` counts the deliveries that the folder has brought.
     """
 
     bucket: str
@@ -40,10 +44,14 @@ class LandedObject:
     landed_at: datetime | None = None
     current: bool = False
     gone: bool = False
+    parts: tuple[Part, ...] = ()
+    number: int = 0
 
     @property
     def delivery_id(self) -> str:
-        """Return the id of this delivery, the same as the event's that announced it."""
+        """Return the id of this delivery, for a single file the same as the event's that announced it."""
+        if self.number:
+            return round_id(self.bucket, self.key, self.number)
         return delivery_id(self.bucket, self.key, self.object_version or self.etag)
 
 
@@ -63,7 +71,9 @@ class Delivery(BaseModel):
     """What became of one delivery. `owner` is the flow run that claimed it last.
 
     `delivery_id`, `key`, `object_version` and `etag` identify it; the rest is filled in when it ends. `change`: how
-    its columns differ from the product's, None when they do not.
+    its columns differ from the product's, None when they do not. Of several files `key` is their folder and `parts` all
+    that came; while some are missing the state is `waiting`, until `waits_until` at the longest, and `reasons` say
+    for what.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -83,11 +93,19 @@ class Delivery(BaseModel):
     reasons: tuple[Reason, ...] = ()
     notes: tuple[Reason, ...] = ()
     change: SchemaChange | None = None
+    parts: tuple[Part, ...] = ()
+    waits_until: AwareDatetime | None = None
 
     @property
     def ended(self) -> bool:
-        """Say whether this is the answer, not a claim."""
-        return self.state != "claimed"
+        """Say whether this is the answer, neither a claim nor a wait."""
+        return self.state not in ("waiting", "claimed")
+
+    @property
+    def incomplete(self) -> bool:
+        """Say whether it was given up since parts were missing: nothing was judged, and they may still come."""
+        told = {Code.PARTS_MISSING, Code.PARTS_MANIFEST}
+        return self.state == "quarantined" and not told.isdisjoint(codes(self.reasons))
 
     @property
     def waits_for_labels(self) -> bool:
@@ -102,13 +120,16 @@ class Delivery(BaseModel):
 
     def message(self) -> str:
         """Say in one paragraph what became of the delivery and what to do next."""
-        what = f"Batch {self.product}/{shown(self.batch_id)}" if self.batch_id else f"{self.key!r}"
+        known = self.batch_id is not None and self.ended
+        what = f"Batch {self.product}/{shown(str(self.batch_id))}" if known else f"{self.key!r}"
         return " ".join(part for part in (_SAYS[self.state].format(what=what), *self._details()) if part)
 
     def _details(self) -> tuple[str, ...]:
         if self.state == "claimed":
             return (f"Flow run {self.owner} has it since {self.claimed_at:%Y-%m-%d %H:%M:%S} UTC.",)
         told = tuple(str(reason) for reason in self.reasons)
+        if self.state == "waiting":
+            return (f"It waits until {self.waits_until:%Y-%m-%d %H:%M:%S} UTC; nothing is judged before.", *told)
         if self.rows is not None and self.state == "validated":
             told = (f"{self.rows.validated:,} of {self.rows.received:,} rows.", *told)
         if self.waits_for_labels:
@@ -120,6 +141,8 @@ class Delivery(BaseModel):
         return told
 
     def _mend(self) -> str:
+        if self.incomplete:
+            return f"upload what is missing to {self.key}/: it is judged then, with what has come."
         again = (
             f"or mend the rules and `tropism requeue {self.product} {shown(self.batch_id)}`." if self.batch_id else ""
         )
@@ -127,6 +150,7 @@ class Delivery(BaseModel):
 
 
 _SAYS: dict[DeliveryState, str] = {
+    "waiting": "{what} is not whole.",
     "claimed": "{what} is being worked on.",
     "validated": "{what} is validated.",
     "quarantined": "{what} is quarantined.",
@@ -172,8 +196,11 @@ class Worker:
 def may_take_over(record: Delivery, worker: Worker, now: datetime) -> bool:
     """Say whether a worker may go on with a delivery that somebody has claimed.
 
-    It may when the claim is its own, when it replaces the owner, or when the owner must be gone by now.
+    It may when the claim is its own, when it replaces the owner, or when the owner must be gone by now; and when
+    nobody works on it because parts were missing.
     """
+    if record.state == "waiting" or record.incomplete:
+        return True
     if record.ended:
         return False
     return record.owner in (worker.flow_run, worker.retry_of) or now - record.claimed_at > CLAIM_LASTS

@@ -12,6 +12,9 @@ from typing import Literal
 PRODUCT_NAME = r"[a-z][a-z0-9-]{0,30}"
 """What a product may be called: it is part of keys, of resource ids and of a function's name."""
 
+PARTS = ".parts"
+"""How a folder's name ends whose files are one delivery together."""
+
 Zone = Literal["landing", "validated", "quarantine"]
 
 
@@ -41,6 +44,22 @@ def is_marker(key: str) -> bool:
     return not name or name.startswith(("_", ".")) or name.endswith((".tmp", ".crc", ".inprogress"))
 
 
+def parts_folder(key: str) -> str | None:
+    """Return the folder whose files are one delivery, `landing/<product>/…<name>.parts`; None outside of such one."""
+    product = product_of(key)
+    if product is None:
+        return None
+    names = key.removeprefix(landing_prefix(product)).split("/")
+    ends = (at for at, name in enumerate(names[:-1]) if name.endswith(PARTS) and name != PARTS)
+    end = next(ends, None)
+    return None if end is None else landing_prefix(product) + "/".join(names[: end + 1])
+
+
+def place_of(key: str) -> str:
+    """Return what is delivered with a landing key: the folder of its parts, or the file itself."""
+    return parts_folder(key) or key
+
+
 def batch_prefix(zone: Zone, product: str, batch_id: str) -> str:
     """Return the folder of a batch in a zone."""
     return f"{zone}/{product}/{batch_id}/"
@@ -49,6 +68,11 @@ def batch_prefix(zone: Zone, product: str, batch_id: str) -> str:
 def delivery_key(product: str, delivery_id: str) -> str:
     """Return the key of the record of one delivery."""
     return f"control/{product}/deliveries/{delivery_id}.json"
+
+
+def waiting_prefix(product: str) -> str:
+    """Return the folder that names the deliveries that wait for parts."""
+    return f"control/{product}/waiting/"
 
 
 def _below(zone: str, key: str) -> str | None:

@@ -46,8 +46,10 @@ def _account(found: Sequence[Delivery]) -> str:
 def _facts(found: Sequence[Delivery]) -> tuple[Fact, ...]:
     states = ("validated", "quarantined", "duplicate", "ignored")
     told = [Fact(name.capitalize(), number(sum(one.state == name for one in found)), "deliveries") for name in states]
-    working = sum(not one.ended for one in found)
-    return (*told, Fact("Being worked on", number(working))) if working else tuple(told)
+    for name, state in (("Being worked on", "claimed"), ("Waiting for parts", "waiting")):
+        if open_ones := sum(one.state == state for one in found):
+            told.append(Fact(name, number(open_ones)))
+    return tuple(told)
 
 
 def _chart(found: Sequence[Delivery]) -> Chart:
@@ -73,7 +75,7 @@ def _row(record: Delivery) -> tuple[str, ...]:
         moment(record.claimed_at),
         _file(record),
         shown(record.batch_id) if record.batch_id else ABSENT,
-        record.state if record.ended else "being worked on",
+        "being worked on" if record.state == "claimed" else record.state,
         *(number(one) for one in counts),
         reasons,
     )

@@ -16,7 +16,7 @@ from typing import Literal
 from lifecycle.batch import shown
 from lifecycle.control import ControlRecord, promotion_key, version_of
 from lifecycle.freezing import FreezeWord, thaw_of
-from lifecycle.keys import is_marker
+from lifecycle.keys import is_marker, place_of
 from lifecycle.ledger import Decision
 from lifecycle.stepping import gives_way, taken_back_key, waits_for_approval
 
@@ -32,7 +32,11 @@ _ATTEMPTS_A_FREEZE = 1_000_000  # no release is looked at a thousand times as of
 
 @dataclass(frozen=True)
 class Landed:
-    """An object that lies in the landing zone; `owner` is the flow run that claimed it, if any."""
+    """An object that lies in the landing zone; `owner` is the flow run that claimed it, if any.
+
+    The files of one delivery are told of as one: the newest of them that nobody has looked at. When all were, it waits
+    for others, and `waits_until` says how long.
+    """
 
     key: str
     object_version: str | None
@@ -40,6 +44,14 @@ class Landed:
     size: int
     landed_at: datetime
     owner: str | None = None
+    waits_until: datetime | None = None
+
+    def turn(self, now: datetime, thaw: FreezeWord | None) -> int | None:
+        """Return which attempt to wake somebody is due. One that waits has attempts of its own when it is over."""
+        if self.waits_until is None:
+            return due(self.landed_at, now, thaw)
+        over = due(self.waits_until, now, None)
+        return None if over is None else _ATTEMPTS_A_LOOK + over
 
 
 @dataclass(frozen=True)
@@ -96,9 +108,9 @@ def missed_deliveries(
     limit: int,
     thaw: FreezeWord | None = None,
 ) -> tuple[WakeIngest, ...]:
-    """Return the objects that nobody works on. `active`: keys that an unfinished run was started for."""
-    waiting = sorted(landed, key=lambda item: (item.landed_at, item.key))
-    missed = ((item, due(item.landed_at, now, thaw)) for item in waiting if item.key not in active)
+    """Return the deliveries that nobody works on. `active`: keys that an unfinished run was started for."""
+    waiting, places = sorted(landed, key=lambda item: (item.landed_at, item.key)), {place_of(key) for key in active}
+    missed = ((item, item.turn(now, thaw)) for item in waiting if place_of(item.key) not in places)
     wanted = (WakeIngest(item, turn) for item, turn in missed if turn is not None and not is_marker(item.key))
     return tuple(islice(wanted, limit))
 

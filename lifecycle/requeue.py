@@ -78,11 +78,11 @@ class Requeue(BaseModel):
         )
 
 
-def requeue_key(product: str, batch_id: str, attempt: int, origin: str) -> str:
-    """Return the landing key of an attempt."""
+def requeue_key(product: str, batch_id: str, attempt: int, origin: str, room: int = 0) -> str:
+    """Return the landing key of an attempt; `room`: bytes that are put after it, of the names of several files."""
     name = origin.removeprefix(landing_prefix(product))
     start = f"{landing_prefix(product)}{_FOLDER}/{batch_id}/{attempt}/"
-    fits = len((start + name).encode()) <= _KEY_BYTES
+    fits = len((start + name).encode()) + room <= _KEY_BYTES
     return start + (name if fits else name.rpartition("/")[2][-_TAIL:])
 
 

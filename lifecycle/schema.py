@@ -70,14 +70,14 @@ def fit_columns(
     """
     if not set(_folded(delivered)) & set(_folded(expected)):
         found = f"none of the {len(expected)} names among the {len(delivered)} fields of the first line"
-        return (Reason(Code.NO_HEADER, None, found, f"a header with {_listed(expected)}"),)
+        return (Reason(Code.NO_HEADER, None, found, f"a header with {listed(expected)}"),)
     extra = [name for name in delivered if name not in expected]
     waits = later in expected and later not in delivered and _nearest(str(later), extra) is None
     wanted = [name for name in expected if not (waits and name == later)]
     reasons = (*_missing(delivered, wanted), *_repeated(delivered, wanted))
     if reasons:
         return reasons
-    notes = (Reason(Code.EXTRA_COLUMN, None, f"{len(extra)} more: {_listed(extra)}", "left out"),) if extra else ()
+    notes = (Reason(Code.EXTRA_COLUMN, None, f"{len(extra)} more: {listed(extra)}", "left out"),) if extra else ()
     if waits:
         notes = (*notes, Reason(Code.NO_LABELS, later, "no such column", "labels, which may come later with the rows"))
     at = {name: place for place, name in reversed(list(enumerate(delivered)))}
@@ -117,10 +117,11 @@ def _folded(names: Sequence[str]) -> list[str]:
     return ["".join(name.casefold().split()) for name in names]
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """Return some names as people read them: the first few, shortened, and how many more there are."""
     more = len(names) - _SHOWN_NAMES
-    listed = ", ".join(repr(_short(name)) for name in names[:_SHOWN_NAMES])
-    return f"{listed} and {more} more" if more > 0 else listed
+    first = ", ".join(repr(_short(name)) for name in names[:_SHOWN_NAMES])
+    return f"{first} and {more} more" if more > 0 else first
 
 
 def _short(name: str) -> str:

@@ -7,7 +7,7 @@ does to the files is `lifecycle/product_editing.py`; reading types off values is
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
@@ -97,6 +97,17 @@ def remaining(change: SchemaChange, product: Product) -> SchemaChange:
         removed=tuple(name for name in change.removed if name in known),
         renamed=tuple(one for one in change.renamed if one.name in known and one.delivered not in names),
         retyped=tuple(one for one in change.retyped if one.name in known and known[one.name].type == one.declared),
+    )
+
+
+def merged(changes: Iterable[SchemaChange]) -> SchemaChange:
+    """Return the differences of several files as one; of two about the same column the first counts."""
+    every = list(changes)
+    return SchemaChange(
+        added=tuple({one.name: one for change in reversed(every) for one in change.added}.values()),
+        removed=tuple(dict.fromkeys(name for change in every for name in change.removed)),
+        renamed=tuple({one.name: one for change in reversed(every) for one in change.renamed}.values()),
+        retyped=tuple({one.name: one for change in reversed(every) for one in change.retyped}.values()),
     )
 
 

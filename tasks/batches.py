@@ -12,24 +12,22 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 from pydantic import ValidationError
 
-from lifecycle.batch import BatchManifest, ColumnSchema, QuarantineRecord, StoredFile, Zone, batch_prefix
+from lifecycle.batch import BatchManifest, ColumnSchema, QuarantineRecord, StoredFile, StoredPart, Zone, batch_prefix
 from lifecycle.delivery import LandedObject
 from lifecycle.errors import ServiceError
 from lifecycle.requeue import Origin
 from lifecycle.spec import Product
 from lifecycle.succession import Placed, remarks
-from tasks import objects
+from tasks import objects, originals
 from tasks.clients import s3
 from tasks.judging import Verdict, event_times
 from tasks.landing import Content
 from tasks.snapshot import references
 
 _TRIES = 5  # each lost round means that another run published the batch in between
-_ONE_COPY = 5 * 1024**3  # what S3 copies in one request
 _PARQUET, _JSON, _BYTES = "application/vnd.apache.parquet", "application/json", "application/octet-stream"
 
 
@@ -139,8 +137,14 @@ def republish(order: Order) -> BatchManifest:
 
 def quarantine(order: Order) -> QuarantineRecord:
     """Keep a refused file byte by byte, with the reasons beside it. A second call writes the same again."""
-    original = _keep_original(order)
-    return _explain(order, "batch", original)
+    landed, content, key = order.landed, order.content, order.key("quarantine", "original")
+    if landed.parts:
+        parts = originals.keep_parts(landed, key)
+        return _explain(order, "batch", StoredFile(key=key, sha256=content.batch_id, size=content.size), parts)
+    if content.data is not None:
+        return _explain(order, "batch", _store(landed.bucket, key, content.data, _BYTES))
+    originals.copy_object(landed.bucket, landed.key, landed.object_version, key)
+    return _explain(order, "batch", StoredFile(key=key, sha256=content.batch_id, size=content.size))
 
 
 def to_parquet(table: pa.Table | None) -> bytes:
@@ -183,10 +187,16 @@ def _manifest(order: Order, data: StoredFile, held: StoredFile | None) -> BatchM
         reasons=verdict.reasons,
         notes=verdict.notes,
         change=verdict.change or None,
+        parts=originals.parts_of(landed),
     )
 
 
-def _explain(order: Order, scope: Any, stored: StoredFile) -> QuarantineRecord:  # noqa: ANN401  checked by the record
+def _explain(
+    order: Order,
+    scope: Any,  # noqa: ANN401  checked by the record
+    stored: StoredFile,
+    parts: tuple[StoredPart, ...] = (),
+) -> QuarantineRecord:
     landed, verdict = order.landed, order.verdict
     record = QuarantineRecord(
         scope=scope,
@@ -198,6 +208,7 @@ def _explain(order: Order, scope: Any, stored: StoredFile) -> QuarantineRecord: 
         landed_at=order.first.landed_at,
         rows=verdict.counts,
         stored=stored,
+        parts=parts,
         reasons=verdict.reasons,
         lines=verdict.lines,
         change=verdict.change or None,
@@ -209,19 +220,8 @@ def _explain(order: Order, scope: Any, stored: StoredFile) -> QuarantineRecord: 
 def _leave_quarantine(order: Order, manifest: BatchManifest) -> None:
     """A batch is in one zone: take away what an earlier, stricter judgement of the same bytes put into quarantine."""
     prefix = batch_prefix("quarantine", order.product.name, order.content.batch_id)
-    kept = {f"{prefix}rows.parquet", f"{prefix}reasons.json"} if manifest.quarantined_rows else set()
-    for key in set(objects.keys(order.landed.bucket, prefix, limit=10)) - kept:
-        _call("delete", order.landed.bucket, key, s3().delete_object)
-
-
-def _keep_original(order: Order) -> StoredFile:
-    landed, content, key = order.landed, order.content, order.key("quarantine", "original")
-    if content.data is not None:
-        return _store(landed.bucket, key, content.data, _BYTES)
-    source = {"Bucket": landed.bucket, "Key": landed.key, **_version(landed)}
-    whole = TransferConfig(multipart_threshold=_ONE_COPY, use_threads=False)
-    _call("copy to", landed.bucket, key, s3().copy, CopySource=source, Config=whole)
-    return StoredFile(key=key, sha256=content.batch_id, size=content.size)
+    kept = frozenset({f"{prefix}rows.parquet", f"{prefix}reasons.json"} if manifest.quarantined_rows else ())
+    originals.discard(order.landed.bucket, prefix, kept)
 
 
 def _store(bucket: str, key: str, body: bytes, kind: str) -> StoredFile:
@@ -240,10 +240,6 @@ def _call(verb: str, bucket: str, key: str, call: Any, **arguments: Any) -> Any:
         raise ServiceError(
             f"S3 would not {verb} s3://{bucket}/{key}.", detail=f"It says {told.get('Code')}: {told.get('Message')}"
         ) from error
-
-
-def _version(landed: LandedObject) -> dict[str, str]:
-    return {"VersionId": landed.object_version} if landed.object_version else {}
 
 
 def _landed_at(landed: LandedObject) -> Any:  # noqa: ANN401  checked by the record

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lifecycle.batch import Reason
+from lifecycle.batch import Line, Reason
 from lifecycle.codes import Code
 from lifecycle.faults import Positions, RowFault
 from lifecycle.schema_change import UNCHANGED, SchemaChange
@@ -35,7 +35,8 @@ class Rows:
 
     `positions` (n,) says which delivered row each row of the table is, `lines` (received,) on which line or
     row number, from 1, each delivered row was. `as_delivered` gives rows back as text. `change`: how the columns of
-    the delivery differ from the product's.
+    the delivery differ from the product's. Of several files `parts` are their names and `part_of` (received,) says
+    which of them each delivered row was in.
     """
 
     received: int
@@ -46,6 +47,15 @@ class Rows:
     as_delivered: Callable[[Positions], list[str]] = field(repr=False)
     notes: tuple[Reason, ...] = ()
     change: SchemaChange = UNCHANGED
+    parts: tuple[str, ...] = ()
+    part_of: Positions | None = None
+
+    def places(self, rows: Positions) -> list[Line]:
+        """Return where some delivered rows stand: on which line, and of which part when there are several files."""
+        lines = self.lines[rows].tolist()
+        if self.part_of is None:
+            return list(lines)
+        return [f"{self.parts[part]}:{line}" for part, line in zip(self.part_of[rows].tolist(), lines, strict=True)]
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from lifecycle.batch import delivery_key
 from lifecycle.delivery import Delivery, LandedObject, Outcome, Worker, may_take_over
 from lifecycle.errors import ServiceError
 from tasks import objects
+from tasks.objects import Stored
 
 _TRIES = 5  # each lost round means that another run changed the record in between
 
@@ -47,6 +48,24 @@ def claim_delivery(landed: LandedObject, worker: Worker) -> Claim:
     raise ServiceError(f"The record of delivery {landed.delivery_id} changes hands too fast.")
 
 
+def find(bucket: str, product: str, delivery_id: str) -> Claim | None:
+    """Return a delivery's record with the etag it carries, or None when there is none. Reads only."""
+    key = delivery_key(product, delivery_id)
+    stored = objects.read(bucket, key)
+    return None if stored is None else _parsed(bucket, key, stored)
+
+
+def write(bucket: str, record: Delivery, etag: str | None) -> Claim | None:
+    """Write a record over the one that carries `etag`, or a first one; None when somebody else was faster.
+
+    A second call finds its own.
+    """
+    key = delivery_key(record.product, record.delivery_id)
+    body = _body(record)
+    written = objects.create(bucket, key, body) if etag is None else objects.replace(bucket, key, body, etag)
+    return None if written is None else Claim(bucket, record, written)
+
+
 def end_delivery(claim: Claim, outcome: Outcome) -> Delivery:
     """Write what became of a claimed delivery and return the record that stands.
 
@@ -74,7 +93,10 @@ def _claimed(landed: LandedObject, worker: Worker, now: datetime) -> Delivery:
 
 
 def _read(bucket: str, key: str) -> Claim:
-    stored = objects.read(bucket, key)
+    return _parsed(bucket, key, objects.read(bucket, key))
+
+
+def _parsed(bucket: str, key: str, stored: Stored | None) -> Claim:
     try:
         record = Delivery.model_validate_json(stored.body if stored else b"")
     except ValidationError as error:

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lifecycle.batch import EventTimes, Reason, RowCounts, SuiteUsed, codes, without_values
+from lifecycle.batch import EventTimes, Line, Reason, RowCounts, SuiteUsed, codes, without_values
 from lifecycle.codes import Code
 from lifecycle.faults import RowFault, settle
 from lifecycle.period import Span
@@ -26,6 +26,7 @@ from lifecycle.spec import Product
 from tasks import quality
 from tasks.cells import Refused, Rows, without_faults
 from tasks.landing import Content
+from tasks.part_files import read_parts
 from tasks.periods import find_astray
 from tasks.reading import find_repeats, read, to_frame
 from tasks.suites import Suite, load_suite, without_rules_on
@@ -57,7 +58,7 @@ class Verdict:
     kept: pa.Table | None = field(default=None, repr=False)
     held: pa.Table | None = field(default=None, repr=False)
     period: str | None = None
-    lines: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    lines: dict[str, tuple[Line, ...]] = field(default_factory=dict)
     labelled: bool = True
     change: SchemaChange = UNCHANGED
 
@@ -65,7 +66,7 @@ class Verdict:
 def judge(key: str, content: Content, product: Product, expectations: Path) -> Verdict:
     """Judge a delivery by its product and its raw suite. Raises SuiteError: without a suite nothing is judged."""
     suite = load_suite(expectations, f"{product.name}_raw")
-    rows = _read(key, content, product)
+    rows = read_content(key, content, product)
     used = SuiteUsed(name=suite.name, sha256=suite.sha256)
     if isinstance(rows, Refused):
         return Verdict(RowCounts(rows.received, 0, rows.received), used, rows.reasons, change=rows.change)
@@ -121,7 +122,13 @@ def event_times(table: pa.Table, column: str) -> EventTimes:
     return EventTimes(column=column, first=first, last=last)
 
 
-def _read(key: str, content: Content, product: Product) -> Rows | Refused:
+def read_content(key: str, content: Content, product: Product) -> Rows | Refused:
+    """Return the rows of a delivery, of one file or of several, or why it is refused whole."""
+    if content.refusal:
+        return Refused(content.refusal)
+    if content.parts:
+        found = read_parts(content.parts, product)
+        return replace(found, notes=(*content.notes, *found.notes)) if isinstance(found, Rows) else found
     if content.data is not None:
         return read(key, content.data, product)
     reason = refuse_size(content.size, product.limits)
@@ -143,11 +150,12 @@ def _kept(fault: RowFault) -> Reason:
     return Reason(fault.code, None, "exact repeats", "kept: without a grain each row is its own", len(fault.rows))
 
 
-def _lines(rows: Rows, faults: Sequence[RowFault]) -> dict[str, tuple[int, ...]]:
+def _lines(rows: Rows, faults: Sequence[RowFault]) -> dict[str, tuple[Line, ...]]:
     found: dict[str, set[int]] = defaultdict(set)
     for fault in faults:
-        found[fault.code].update(rows.lines[fault.rows[:_LINES_TOLD]].tolist())
-    return {code: tuple(sorted(lines)[:_LINES_TOLD]) for code, lines in sorted(found.items())}
+        found[fault.code].update(fault.rows[:_LINES_TOLD].tolist())
+    first = {code: np.array(sorted(places)[:_LINES_TOLD], dtype=np.int64) for code, places in sorted(found.items())}
+    return {code: tuple(rows.places(places)) for code, places in first.items()}
 
 
 def _held(rows: Rows, faults: Sequence[RowFault]) -> pa.Table | None:
@@ -166,4 +174,8 @@ def _held(rows: Rows, faults: Sequence[RowFault]) -> pa.Table | None:
         [columns[position] for position in held.tolist()],
         rows.as_delivered(held),
     ]
-    return pa.table([pa.array(column, kind.type) for column, kind in zip(values, _HELD, strict=True)], schema=_HELD)
+    table = pa.table([pa.array(column, kind.type) for column, kind in zip(values, _HELD, strict=True)], schema=_HELD)
+    if rows.part_of is None:
+        return table
+    parts = [rows.parts[part] for part in rows.part_of[held].tolist()]
+    return table.add_column(0, "part", pa.array(parts, pa.string()))

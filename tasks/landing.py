@@ -11,6 +11,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from lifecycle.batch import Reason
 from lifecycle.delivery import LandedObject
 from lifecycle.errors import ServiceError
 from tasks.clients import s3
@@ -21,12 +22,28 @@ _STEP = 1 << 20
 
 
 @dataclass(frozen=True)
+class PartContent:
+    """The bytes of one file of a delivery that has several. `rows`: how many its manifest promises, if it does."""
+
+    name: str
+    data: bytes = field(repr=False)
+    rows: int | None = None
+
+
+@dataclass(frozen=True)
 class Content:
-    """The bytes of a delivery; `data` is None when there are more than may be kept. `batch_id`: their sha256 hex."""
+    """The bytes of a delivery; `data` is None when there are more than may be kept. `batch_id`: their sha256 hex.
+
+    Of several files `parts` holds the bytes in the order of their rows, `data` is None, and `batch_id` is
+    `lifecycle.parts.whole_id`. `refusal`: why there is nothing to judge, `notes`: what was remarked before reading.
+    """
 
     batch_id: str
     size: int
     data: bytes | None = field(repr=False)
+    parts: tuple[PartContent, ...] = ()
+    refusal: tuple[Reason, ...] = ()
+    notes: tuple[Reason, ...] = ()
 
 
 def find_object(bucket: str, product: str, key: str, object_version: str | None) -> LandedObject:
@@ -102,7 +119,9 @@ def _head(bucket: str, key: str, object_version: str | None) -> dict[str, Any] |
         raise _service(error, "look at", bucket, key) from error
 
 
-def _landed(bucket: str, product: str, key: str, head: dict[str, Any], **more: bool) -> LandedObject:
+def _landed(
+    bucket: str, product: str, key: str, head: dict[str, Any], *, current: bool = False, gone: bool = False
+) -> LandedObject:
     return LandedObject(
         bucket,
         product,
@@ -111,7 +130,8 @@ def _landed(bucket: str, product: str, key: str, head: dict[str, Any], **more: b
         etag=str(head["ETag"]).strip('"'),
         size=int(head["ContentLength"]),
         landed_at=head["LastModified"],
-        **more,
+        current=current,
+        gone=gone,
     )
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -28,9 +27,8 @@ from lifecycle.schema_change import SchemaChange
 from lifecycle.spec import Product
 from lifecycle.suite_writing import Subject, raw_suite
 from tasks.cells import Refused, without_faults
-from tasks.clients import s3
-from tasks.reading import read
-from tasks.requeues import Bytes, bytes_of
+from tasks.judging import read_content
+from tasks.requeues import Bytes, bytes_of, content_of
 from tasks.samples import request_json, sample_parquet
 
 _LISTS = {"number": "numbers", "category": "categories", "encoded": "encoded", "text": "lengths", "missing": "missing"}
@@ -74,9 +72,7 @@ def propose(bucket: str, root: Path, product: Product, batch_id: str, change: Sc
 
 
 def _rows(source: Bytes, bucket: str, after: Product, new: frozenset[str]) -> _Rows | Refused:
-    version: dict[str, Any] = {"VersionId": source.object_version} if source.object_version else {}
-    data = s3().get_object(Bucket=bucket, Key=source.key, **version)["Body"].read()
-    rows = read(source.origin.key, data, after)
+    rows = read_content(source.origin.key, content_of(bucket, after.name, source), after)
     if isinstance(rows, Refused):
         return rows
     table, _ = without_faults(rows, rows.faults)

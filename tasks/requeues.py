@@ -6,26 +6,27 @@ that landed. What happens to them then is ingest's business.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from boto3.s3.transfer import TransferConfig
-from botocore.exceptions import ClientError
 from pydantic import ValidationError
 
-from lifecycle.batch import BatchManifest, QuarantineRecord, batch_prefix, delivery_key, shown
-from lifecycle.delivery import Delivery
+from lifecycle.batch import BatchManifest, QuarantineRecord, StoredPart, batch_prefix, codes, delivery_key, shown
+from lifecycle.codes import Code
+from lifecycle.delivery import Delivery, LandedObject
 from lifecycle.envelope import delivery_id
 from lifecycle.errors import BatchError, ServiceError
+from lifecycle.keys import PARTS
+from lifecycle.parts import MANIFEST, Listed, manifest_text, round_id
 from lifecycle.requeue import Origin, Requeue, attempt_of, record_key, record_prefix, requeue_key
-from tasks import ledger, objects
-from tasks.clients import s3
+from tasks import ledger, objects, originals
+from tasks.landing import Content, PartContent, fetch
 
-_ONE_COPY = 5 * 1024**3  # what S3 copies in one request
 _MOST_ATTEMPTS, _LIMIT = 10_000, 100_000
 _TRIES = 5  # each lost round means that somebody else asked for the same in between
 
@@ -45,11 +46,17 @@ class Asker:
 
 @dataclass(frozen=True)
 class Bytes:
-    """Where a batch's bytes are, and where they first came from."""
+    """Where a batch's bytes are, and where they first came from; of several files those of each, in their order."""
 
     key: str
     object_version: str | None
     origin: Origin
+    parts: tuple[StoredPart, ...] = ()
+
+    @property
+    def longest_name(self) -> int:
+        """Return how many bytes the names of its files need below their folder; 0 for a single file."""
+        return max((len(f"/{part.name}".encode()) for part in self.parts), default=0)
 
 
 @dataclass(frozen=True)
@@ -90,7 +97,7 @@ def ask(bucket: str, product: str, batch_id: str, by: Asker) -> Asked:
             product=product,
             batch_id=batch_id,
             attempt=number,
-            key=requeue_key(product, batch_id, number, found.origin.key),
+            key=requeue_key(product, batch_id, number, found.origin.key, room=found.longest_name),
             origin=found.origin,
             actor=by.name,
             reason=by.reason,
@@ -127,7 +134,13 @@ def bytes_of(bucket: str, product: str, batch_id: str) -> Bytes:
     record = QuarantineRecord.model_validate_json(explained.body) if explained else None
     if record is not None and record.scope == "batch":
         origin = Origin(key=record.key, object_version=record.object_version, etag="", landed_at=record.landed_at)
-        return Bytes(record.stored.key, None, origin)
+        if not {Code.PARTS_MISSING, Code.PARTS_MANIFEST}.isdisjoint(codes(record.reasons)):
+            raise BatchError(
+                f"Batch {product}/{shown(batch_id)} is not whole, so there is nothing to judge.",
+                detail=" ".join(map(str, record.reasons)),
+                resolution=f"Upload what is missing to {record.key}/: it is judged then, with what has come.",
+            )
+        return Bytes(record.stored.key, None, origin, tuple(one for one in record.parts if one.name != MANIFEST))
     published = objects.read(bucket, f"{batch_prefix('validated', product, batch_id)}manifest.json")
     if published is None:
         raise BatchError(
@@ -143,7 +156,21 @@ def bytes_of(bucket: str, product: str, batch_id: str) -> Bytes:
     origin = Origin(
         key=manifest.key, object_version=manifest.object_version, etag=manifest.etag, landed_at=manifest.landed_at
     )
-    return Bytes(manifest.key, manifest.object_version, origin)
+    return Bytes(manifest.key, manifest.object_version, origin, manifest.parts)
+
+
+def content_of(bucket: str, product: str, source: Bytes) -> Content:
+    """Read a batch's bytes, of one file or of several. Reads only; raises BatchError when they are gone."""
+    whole = StoredPart(name="", key=source.key, sha256="", size=0, object_version=source.object_version)
+    data: list[PartContent] = []
+    for part in source.parts or (whole,):
+        found = fetch(LandedObject(bucket, product, part.key, part.object_version), sys.maxsize)
+        if found is None or found.data is None:
+            raise BatchError(f"The bytes of s3://{bucket}/{part.key} are gone.")
+        data.append(PartContent(part.name, found.data))
+    if not source.parts:
+        return Content("", len(data[0].data), data[0].data)
+    return Content("", sum(len(one.data) for one in data), None, tuple(data))
 
 
 def quarantined(bucket: str, product: str) -> tuple[str, ...]:
@@ -166,23 +193,23 @@ def _land(bucket: str, wanted: Requeue, state: State) -> Asked:
 
 
 def _asked(bucket: str, wanted: Requeue, state: State) -> Asked:
-    return Asked(wanted, delivery_id(bucket, wanted.key, str(wanted.object_version)), state)
+    return Asked(wanted, _identity(bucket, wanted), state)
+
+
+def _identity(bucket: str, wanted: Requeue) -> str:
+    """Return the id of the delivery that a requeue became; files that land together are their folder's first one."""
+    together = wanted.origin.object_version is None and wanted.key.endswith(PARTS)
+    return round_id(bucket, wanted.key, 1) if together else delivery_id(bucket, wanted.key, str(wanted.object_version))
 
 
 def _copy(bucket: str, source: Bytes, key: str) -> str:
-    place: Any = {"Bucket": bucket, "Key": source.key}
-    if source.object_version:
-        place["VersionId"] = source.object_version
-    whole = TransferConfig(multipart_threshold=_ONE_COPY, use_threads=False)
-    try:
-        s3().copy(place, bucket, key, Config=whole)
-        return str(s3().head_object(Bucket=bucket, Key=key)["VersionId"])
-    except ClientError as error:
-        told = error.response["Error"]
-        raise ServiceError(
-            f"S3 would not copy s3://{bucket}/{source.key} to {key}.",
-            detail=f"It says {told.get('Code')}: {told.get('Message')}",
-        ) from error
+    """Copy the bytes and return the version they became; of several files the manifest's, which comes last."""
+    if source.parts:
+        for part in source.parts:
+            originals.copy_object(bucket, part.key, part.object_version, f"{key}/{part.name}")
+        listed = (Listed(name=one.name, sha256=one.sha256, bytes=one.size) for one in source.parts)
+        return originals.put_object(bucket, f"{key}/{MANIFEST}", manifest_text(listed))
+    return originals.copy_object(bucket, source.key, source.object_version, key)
 
 
 def _note(bucket: str, landed: Requeue) -> None:
@@ -195,8 +222,7 @@ def _note(bucket: str, landed: Requeue) -> None:
 def _has_ended(bucket: str, last: Requeue) -> bool:
     if last.object_version is None:
         return False
-    identity = delivery_id(bucket, last.key, last.object_version)
-    stored = objects.read(bucket, delivery_key(last.product, identity))
+    stored = objects.read(bucket, delivery_key(last.product, _identity(bucket, last)))
     return stored is not None and Delivery.model_validate_json(stored.body).ended
 
 

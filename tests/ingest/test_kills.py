@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pandas as pd
 import pytest
 
 from tasks.clients import s3
+from tests.ingest import parts as small
 
 pytestmark = pytest.mark.faults  # every point is killed at: minutes
 
@@ -78,6 +81,55 @@ def test_a_run_that_dies_at_any_call_is_finished_by_the_next(
         assert other.keys("landing/") == [], where
         assert len({event.id for event in other.events}) == len(events), where
         assert len(other.keys("control/")) == 1, where
+
+
+FILES = {
+    "part-0000.csv": small.csv(small.record(number, size=7) for number in range(10)),
+    "part-0001.csv": small.csv(small.record(number, size=101 if number == 12 else 7) for number in range(10, 20)),
+}
+LISTED = json.dumps({"parts": [{"name": name} for name in FILES]}).encode()
+LACKING = json.dumps({"parts": [{"name": name} for name in [*FILES, "part-0002.csv"]]}).encode()
+
+
+def later(shop: Any) -> Callable[..., Any]:
+    """Return steps that look at a folder when its time is over."""
+
+    def step(name: str, work: Callable[..., Any], /, *arguments: Any) -> Any:
+        found = shop.step(name, work, *arguments)
+        return replace(found, now=found.now + timedelta(hours=7)) if name == "look at parts" else found
+
+    return step
+
+
+@pytest.mark.parametrize("moment", ["before-call", "after-call"])
+@pytest.mark.parametrize(("manifest", "ends"), [(LISTED, "validated"), (LACKING, "quarantined")])
+def test_a_run_that_dies_at_any_call_over_several_files_is_finished_by_the_next(
+    moment: str, manifest: bytes, ends: str, shop: Any, aws: Any
+) -> None:
+    shop.verdicts = {}
+
+    def landed(desk: Any) -> str:
+        for name, body in FILES.items():
+            desk.take_in(*desk.put(body, f"may.parts/{name}"), run="first")
+        return desk.put(manifest, "may.parts/manifest.json")[0]
+
+    key = landed(shop)
+    with dying_at(moment, 0) as calls:
+        expected = shop.take_in(key, run="first", step=later(shop))
+    assert (expected.state, shop.keys("landing/")) == (ends, [])
+    whole, events = stored(shop), {event.name for event in shop.events}
+    for number in range(1, len(calls) + 1):
+        other = replace(shop, bucket=aws.bucket(), events=[], reports=[])
+        landed(other)
+        with pytest.raises(Killed), dying_at(moment, number):
+            other.take_in(key, run="first", step=later(other))
+        record = other.take_in(key, run="second", retry_of="first", step=later(other))
+        where = f"killed {moment} {number}, {calls[number - 1]}"
+        assert (record.state, record.rows, record.batch_id) == (expected.state, expected.rows, expected.batch_id), where
+        assert stored(other) == whole, where
+        assert (other.keys("landing/"), len(other.keys("control/"))) == ([], 1), where
+        assert {event.name for event in other.events} == events, where
+        assert len({event.id for event in other.events}) == len(events), where
 
 
 STEPS = ["judge rows", "publish batch", "end delivery", "leave report", "emit event", "clear landing"]
