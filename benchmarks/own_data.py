@@ -1,133 +1,100 @@
-"""Twelve tables nobody has described: from the file to the verdict on a first model, by `tropism init` alone.
+"""Twelve tables nobody has described: from files to a model that answers, by `tropism init` and `tropism drop`.
 
-    python benchmarks/own_data.py [NAME ...] [--write docs/own_data_table.md]
+    python benchmarks/own_data.py [NAME ...] [--rehearse] [--write docs/own_data_table.md]
 
-Each table runs in a process of its own: init, the gate on the very files, training, the promotion gate. No cloud and
-no edits. Seconds are wall time on this machine; `make bench` prints the table, `--write` keeps it for the docs.
+One local cloud in a temporary home takes them all, one after the other; it is started before the first and ended
+after the last. Nothing is edited and nothing is deployed in between. Seconds are wall time on this machine. With names,
+only their lines of a page that exists are written anew. With `--rehearse` there is no cloud: `init --rehearse` tells
+what ingest and training would make of the files.
 """
 
 from __future__ import annotations
 
 import argparse
-import subprocess
+import signal
 import sys
 import tempfile
-import time
-from collections.abc import Mapping
-from dataclasses import astuple, dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import NoReturn
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks.own_cloud import SECONDS, cloud_of, deployed, house, rehearse, serve
+from benchmarks.own_lines import HEAD, Line, cells_of, row
 from benchmarks.own_tables import Table, tables
 
-if TYPE_CHECKING:
-    from flows.rehearsal import Rehearsal
-    from lifecycle.metrics import Metric
+_MAY_FAIL = 12  # one table in twelve
+_SERVES = HEAD.index("serves")
+_PAGE = """# Twelve tables, from files to a model that answers
 
-HEAD = ("table", "rows", "special", "task", "features", "judged by", "first model", "would serve", "seconds")
+{said} Written by
 
+```
+python benchmarks/own_data.py --write docs/own_data_table.md
+```
 
-@dataclass(frozen=True)
-class Line:
-    """One table's line: what was understood and what became of a first model."""
+One local cloud takes them all. Each goes by `tropism init NAME --data FILE… --target COLUMN --yes` and
+`tropism drop NAME FILE… --wait`: nothing is edited, and nothing is deployed in between. What serves and what it
+answers is the endpoint's own word, asked for the sample that `init` wrote; seconds are from `init` to that answer.
 
-    table: str
-    rows: str
-    special: str
-    task: str = ""
-    features: str = ""
-    metric: str = ""
-    found: str = ""
-    serves: str = "no"
-    seconds: str = ""
+Tables come from installed packages (`benchmarks/own_tables.py`). Their columns are chosen, joined or summed up by day,
+their values stay as published; one is made, where no installed table has what is special about it.
 
-    @property
-    def cells(self) -> tuple[str, ...]:
-        """Return the cells in the order of the head."""
-        return astuple(self)
+{rows}
+"""
 
 
 def main() -> int:
-    """Run the tables asked for and print a line each. Exit code 1 when more than one in twelve would not serve."""
+    """Run the tables asked for and print a line each. Exit code 1 when more than one in twelve serves too late."""
+    signal.signal(signal.SIGTERM, _stop)  # else nobody would end the cloud
     wanted = _arguments()
-    if wanted.inside:
-        print("\t".join(_run(next(one for one in tables() if one.name == wanted.inside)).cells))
-        return 0
+    chosen = [table for table in tables() if not wanted.names or table.name in wanted.names]
+    print(row(HEAD), row(("---",) * len(HEAD)), sep="\n", flush=True)
     found = []
-    print(_line(HEAD), _line(("---",) * len(HEAD)), sep="\n", flush=True)
-    for table in tables():
-        if not wanted.names or table.name in wanted.names:
-            found.append(_apart(table))
-            print(_line(found[-1]), flush=True)
+    for one in _lines(chosen, rehearsed=wanted.rehearse):
+        found.append(one)
+        print(row(one.cells), flush=True)
     if wanted.write:
-        text = "\n".join([_line(HEAD), _line(("---",) * len(HEAD)), *map(_line, found)])
-        wanted.write.write_text(text + "\n", encoding="utf-8")
-    return int(sum(cells[7] != "yes" for cells in found) > len(found) // 12)
+        before = wanted.write.read_text(encoding="utf-8") if wanted.write.is_file() else ""
+        wanted.write.write_text(_page(found, before), encoding="utf-8")
+    late = sum(not one.ended.serves or one.ended.seconds > SECONDS for one in found)
+    return int(late > len(found) // _MAY_FAIL)
 
 
-def _apart(table: Table) -> tuple[str, ...]:
-    """Run one table in a process of its own, so that nothing is warm and memory comes back."""
-    command = [sys.executable, __file__, "--inside", table.name]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        return Line(table.name, "", table.about, found=done.stderr[-300:]).cells
-    return tuple(done.stdout.strip().splitlines()[-1].split("\t"))
+def _lines(chosen: Sequence[Table], *, rehearsed: bool) -> Iterator[Line]:
+    """Yield a line per table. Raises RuntimeError when a product needed a deployment of its own."""
+    with ExitStack() as stack:
+        made = stack.enter_context(house())
+        cloud = None if rehearsed else stack.enter_context(cloud_of(made))
+        before = deployed(cloud) if cloud else ()
+        for table in chosen:
+            with tempfile.TemporaryDirectory() as folder:
+                yield serve(made, cloud, table, Path(folder)) if cloud else rehearse(made, table, Path(folder))
+        if cloud and deployed(cloud) != before:
+            raise RuntimeError("A product was added, and a deployment changed.")
 
 
-def _run(table: Table) -> Line:
-    from flows.rehearsal import rehearse  # noqa: PLC0415  heavy
-    from lifecycle.batch import Limits  # noqa: PLC0415
-    from lifecycle.errors import TropismError  # noqa: PLC0415
-    from tasks.drafting import Wanted, draft  # noqa: PLC0415
-
-    with tempfile.TemporaryDirectory() as temporary:
-        root = Path(temporary)
-        paths = table.write(root)
-        begun = time.monotonic()
-        try:
-            drawn = draft(table.name, paths, table.target, Wanted(), Limits())
-            for name, body in drawn.files.items():
-                (root / name).parent.mkdir(parents=True, exist_ok=True)
-                (root / name).write_bytes(body)
-            seen = rehearse(root, table.name, paths)
-        except TropismError as error:
-            return Line(table.name, "", table.about, found=str(error))
-        seconds = time.monotonic() - begun
-    known = drawn.understood
-    return Line(
-        table=table.name,
-        rows=f"{drawn.rows.received:,}",
-        special=table.about,
-        task=known.task.task,
-        features=str(sum(column.input for column in known.columns)),
-        metric=known.sizing.evaluation.metric,
-        found=_told(seen, known.sizing.evaluation.floors),
-        serves="yes" if seen.would_serve else "no",
-        seconds=f"{seconds:.0f}",
-    )
+def _page(found: Sequence[Line], before: str) -> str:
+    """Return the page for the docs; lines of tables that were not run stay as they were `before`."""
+    rows = {cells[0]: cells for cells in map(cells_of, before.splitlines())} | {one.table: one.cells for one in found}
+    kept = [rows[table.name] for table in tables() if table.name in rows]
+    serving, slowest = sum(cells[_SERVES] != "no" for cells in kept), max(int(cells[-1]) for cells in kept)
+    said = f"{serving} of {len(kept)} serve, the slowest after {slowest} s ({datetime.now(UTC):%Y-%m-%d}, 2 cores)."
+    return _PAGE.format(said=said, rows="\n".join(map(row, (HEAD, ("---",) * len(HEAD), *kept))))
 
 
-def _told(seen: Rehearsal, floors: Mapping[Metric, float]) -> str:
-    """Say how the model did beside its floors, or what is in the way."""
-    told = [
-        f"{name} {seen.metrics[name]:.3g} (floor {floor:.3g})" for name, floor in floors.items() if name in seen.metrics
-    ]
-    refused = [str(reason) for one in seen.taken if one.state == "quarantined" for reason in one.reasons]
-    why = refused or ([] if seen.would_serve else [str(reason) for reason in seen.reasons])
-    return ", ".join([*told, *why])
-
-
-def _line(cells: tuple[str, ...]) -> str:
-    return "| " + " | ".join(" ".join(cell.replace("|", "/").split()) for cell in cells) + " |"
+def _stop(*_: object) -> NoReturn:
+    raise SystemExit(128 + signal.SIGTERM)
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="From a file to a verdict, for twelve tables.")
+    parser = argparse.ArgumentParser(description="From a file to a model that answers, for twelve tables.")
     parser.add_argument("names", nargs="*", help="tables to run; all without")
+    parser.add_argument("--rehearse", action="store_true", help="without a cloud")
     parser.add_argument("--write", type=Path, help="keep the table as Markdown")
-    parser.add_argument("--inside", help=argparse.SUPPRESS)
     return parser.parse_args()
 
 

