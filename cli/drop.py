@@ -64,7 +64,7 @@ def shape(here: Here, product: str, sight: Sight) -> Dropped:
     record = sight.delivery
     return Dropped(
         file=str(sight.landed.path),
-        batch_id=sight.landed.batch_id,
+        batch_id=record.batch_id or sight.landed.batch_id,
         state="landed" if record.state == "claimed" else record.state,
         reasons=tuple(deliveries.why(reason) for reason in record.reasons),
         rows=deliveries.rows(record.rows),

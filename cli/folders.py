@@ -6,7 +6,6 @@ What the folder's own `manifest.json` lists is sent as it says; without one, eve
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,13 +40,10 @@ def files_of(folder: Path) -> tuple[Path, ...]:
     return (*(found[name] for name in listed), own)
 
 
-def digests(parts: tuple[Path, ...]) -> Mapping[Path, str]:
-    """Return the sha256 hex of each file."""
-    found = {}
-    for path in parts:
-        with path.open("rb") as stream:
-            found[path] = hashlib.file_digest(stream, "sha256").hexdigest()
-    return found
+def digest_of(path: Path) -> str:
+    """Return the sha256 hex of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _manifest(path: Path) -> PartsManifest:

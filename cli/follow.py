@@ -78,6 +78,8 @@ class Follower:
         from cli import deliveries
 
         found = deliveries.read(self.here.bucket, self.product, landed.delivery_id)
+        if found is not None and not found.knows(landed.object_version):
+            found = None  # it is about what had come before
         if found is None or not found.ended:
             run = self._run("ingest", landed, owner=found.owner if found else None)
             woken = "has woken ingest" if run else "waits for its event to wake ingest"
@@ -85,7 +87,7 @@ class Follower:
             return self._unless_broken(Sight(landed, found, None, waiting, run))
         if found.state != "validated" or found.waits_for_labels:
             return Sight(landed, found, None, "", None)
-        verdict = self.verdicts.of(landed.batch_id)
+        verdict = self.verdicts.of(found.batch_id or landed.batch_id)
         if verdict is None:
             sight = Sight(landed, found, None, "is validated, a model is trained on it", self._run("train", landed))
             return self._unless_broken(sight)

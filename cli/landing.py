@@ -6,7 +6,6 @@ looked into and nothing is started: the bucket's own event does the rest.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,55 +52,67 @@ def plan(product: str, files: Sequence[Path], name: str | None) -> tuple[Wanted,
 
 
 def put(here: Here, wanted: Wanted) -> Landed:
-    """Upload one file, or those of one folder. A second call is a second delivery of the same batch: a duplicate."""
+    """Upload one file, or those of one folder. A second call is a second delivery of the same batch: a duplicate.
+
+    A file that lands in a folder of parts is followed as the delivery it belongs to.
+    """
     if wanted.path.is_dir():
         return _put_folder(here, wanted)
     from lifecycle.events import delivery_id
-    from tasks.clients import s3
+    from lifecycle.keys import parts_folder
 
-    with wanted.path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        size = stream.seek(0, 2)
-        stream.seek(0)
-        answer = s3().put_object(Bucket=here.bucket, Key=wanted.key, Body=stream, ChecksumAlgorithm="SHA256")
-    version, etag = answer.get("VersionId"), answer["ETag"].strip('"')
+    digest, folder = folders.digest_of(wanted.path), parts_folder(wanted.key)
+    together = _delivery_of(here, folder) if folder else None
+    version = _upload(here, wanted.path, wanted.key)
     return Landed(
         path=wanted.path,
-        key=wanted.key,
+        key=folder or wanted.key,
         object_version=version,
         batch_id=digest,
-        delivery_id=delivery_id(here.bucket, wanted.key, version or etag),
-        size=size,
+        delivery_id=together or delivery_id(here.bucket, wanted.key, version),
+        size=wanted.path.stat().st_size,
     )
 
 
 def _put_folder(here: Here, wanted: Wanted) -> Landed:
     """Upload the files of one delivery, the manifest last: what lies there before it is waited for."""
-    from lifecycle.keys import product_of
-    from lifecycle.parts import MANIFEST, Listed, manifest_text, round_id, whole_id
-    from tasks import parts
-    from tasks.clients import s3
+    from lifecycle.parts import MANIFEST, Listed, manifest_text, whole_id
+    from tasks import originals
 
     files = folders.files_of(wanted.path)
     sent, own = tuple(path for path in files if path.name != MANIFEST), files[-1].name == MANIFEST
-    digests = folders.digests(sent)
-    number = parts.look(here.bucket, str(product_of(wanted.key)), wanted.key).number
+    digests = {path: folders.digest_of(path) for path in sent}
+    together = _delivery_of(here, wanted.key)
     for path in sent:
-        with path.open("rb") as stream:
-            s3().put_object(
-                Bucket=here.bucket, Key=f"{wanted.key}/{path.name}", Body=stream, ChecksumAlgorithm="SHA256"
-            )
+        _upload(here, path, f"{wanted.key}/{path.name}")
     listed = (Listed(name=path.name, sha256=digests[path], bytes=path.stat().st_size) for path in sent)
     manifest = files[-1].read_bytes() if own else manifest_text(listed)
-    s3().put_object(Bucket=here.bucket, Key=f"{wanted.key}/{MANIFEST}", Body=manifest, ChecksumAlgorithm="SHA256")
     return Landed(
         path=wanted.path,
         key=wanted.key,
-        object_version=None,
+        object_version=originals.put_object(here.bucket, f"{wanted.key}/{MANIFEST}", manifest),
         batch_id=whole_id(digests[path] for path in sent),
-        delivery_id=round_id(here.bucket, wanted.key, number),
+        delivery_id=together,
         size=sum(path.stat().st_size for path in sent),
     )
+
+
+def _delivery_of(here: Here, folder: str) -> str:
+    """Return the id of the delivery that what lands in a folder now will belong to."""
+    from lifecycle.keys import product_of
+    from lifecycle.parts import round_id
+    from tasks import parts
+
+    return round_id(here.bucket, folder, parts.look(here.bucket, str(product_of(f"{folder}/")), folder).number)
+
+
+def _upload(here: Here, path: Path, key: str) -> str:
+    """Send a file and return the version it became, or its etag in a bucket that keeps none."""
+    from tasks.clients import s3
+
+    with path.open("rb") as stream:
+        answer = s3().put_object(Bucket=here.bucket, Key=key, Body=stream, ChecksumAlgorithm="SHA256")
+    return str(answer.get("VersionId") or answer["ETag"].strip('"'))
 
 
 def _wanted(product: str, path: Path, name: str) -> Wanted:

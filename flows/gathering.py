@@ -105,6 +105,8 @@ def _take(work: Work, product: Product, case: _Case, claim: Claim) -> Delivery |
     if isinstance(found, Whole):
         manifest = work.step("read manifest", parts.manifest_of, work.bucket, product, known)
         found = assemble(manifest, known)
+    if not known:
+        return _end(work, claim, known, _gone())
     if isinstance(found, Lacking) and not case.overdue:
         return _wait(work, case, known, found, claim.etag)
     if isinstance(found, Lacking) and (outcome := _repeated(work, case, known)):

@@ -112,6 +112,10 @@ class Delivery(BaseModel):
         """Say whether the rows are validated and nothing is learned from them yet."""
         return self.state == "validated" and Code.NO_LABELS in codes(self.notes)
 
+    def knows(self, object_version: str | None) -> bool:
+        """Say whether it is about an object version: one of several files it may have been written before."""
+        return not self.parts or object_version in {part.object_version for part in self.parts}
+
     def end(self, outcome: Outcome, now: datetime) -> Delivery:
         """Return the record of the ended delivery."""
         return self.model_copy(

@@ -27,7 +27,7 @@ from lifecycle.parts import (
     set_aside,
 )
 from lifecycle.spec import Product
-from tasks import deliveries, landing, objects
+from tasks import deliveries, landing, objects, originals
 from tasks.clients import s3
 from tasks.deliveries import Claim
 
@@ -129,10 +129,7 @@ def waiting(bucket: str, product: str, *, limit: int) -> tuple[Delivery, ...]:
 
 def forget(bucket: str, record: Delivery) -> None:
     """Name a delivery no longer among those that wait. A second call does nothing."""
-    try:
-        s3().delete_object(Bucket=bucket, Key=_mark(record))
-    except ClientError as error:
-        raise _service(error, f"delete s3://{bucket}/{_mark(record)}") from error
+    originals.discard(bucket, _mark(record))
 
 
 def fetch(bucket: str, product: str, parts: tuple[Part, ...], max_bytes: int) -> Fetched:
@@ -191,13 +188,11 @@ def _current(bucket: str, folder: str) -> tuple[Part, ...]:
             if item["IsLatest"] and not is_marker(item["Key"])
         )
     except ClientError as error:
-        raise _service(error, f"list s3://{bucket}/{folder}/") from error
+        told = error.response["Error"]
+        raise ServiceError(
+            f"S3 would not list s3://{bucket}/{folder}/.", detail=f"It says {told.get('Code')}: {told.get('Message')}"
+        ) from error
 
 
 def _mark(record: Delivery) -> str:
     return f"{waiting_prefix(record.product)}{record.delivery_id}"
-
-
-def _service(error: ClientError, what: str) -> ServiceError:
-    told = error.response["Error"]
-    return ServiceError(f"S3 would not {what}.", detail=f"It says {told.get('Code')}: {told.get('Message')}")

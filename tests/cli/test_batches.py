@@ -30,6 +30,7 @@ def test_one_content_is_one_batch_however_often_it_came(run: Run, world: World) 
             "deliveries": 2,
             "flow_run": first.owner,
             "difference": [],
+            "waits_until": None,
         }
     ]
 

@@ -127,6 +127,7 @@ def test_status_of_a_product_is_exactly_the_documented_object(run: Run, released
         "report": None,
         "frozen": False,
         "freeze": None,
+        "waiting": [],
     }
 
 

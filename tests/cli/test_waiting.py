@@ -10,10 +10,13 @@ from typing import Any
 
 import pytest
 
-from lifecycle.batch import Reason
+from cli.context import here
+from cli.follow import Follower
+from cli.landing import Wanted, put
+from lifecycle.batch import Reason, delivery_key
 from lifecycle.delivery import Delivery
 from lifecycle.parts import Part, round_id, whole_id
-from tasks import parts
+from tasks import objects, parts
 from tests.cli.conftest import Run, World
 
 FOLDER = "landing/parcels/2026-03.parts"
@@ -70,6 +73,26 @@ def test_why_explains_it_by_the_folders_name(run: Run, waiting: Delivery) -> Non
         told = run("why", "parcels", name).out
         assert "is not whole. It waits until 2026-03-01 18:00:00 UTC" in " ".join(told.split())
         assert MISSING in " ".join(told.split())
+
+
+def test_a_part_that_completes_a_delivery_is_followed_as_that_delivery(
+    run: Run, world: World, waiting: Delivery, tmp_path: Path
+) -> None:
+    given_up = waiting.model_copy(update={"state": "quarantined", "batch_id": "ab" * 32})
+    key = delivery_key(world.product, waiting.delivery_id)
+    stored = objects.read(world.bucket, key)
+    assert stored is not None
+    assert objects.replace(world.bucket, key, given_up.model_dump_json().encode(), stored.etag)
+    missing = tmp_path / "part-0001.csv"
+    missing.write_text("id,at,weight,late\n")
+    landed = put(here("parcels"), Wanted(missing, f"{FOLDER}/{missing.name}"))
+    assert (landed.delivery_id, landed.key) == (waiting.delivery_id, FOLDER)
+    follower = Follower(here("parcels"), "parcels", NOON)
+    assert follower.look(landed).waiting == "waits for its event to wake ingest"
+    part = waiting.parts[0].model_copy(update={"name": missing.name, "object_version": landed.object_version})
+    ended = given_up.model_copy(update={"parts": (*waiting.parts, part), "reasons": ()})
+    world.aws.s3.put_object(Bucket=world.bucket, Key=key, Body=ended.model_dump_json().encode())
+    assert follower.look(landed).ended
 
 
 @pytest.fixture

@@ -67,6 +67,15 @@ def test_while_a_product_is_frozen_a_file_stays_where_it_landed_unclaimed(
     assert ambient.keys("landing/") == []
 
 
+@pytest.mark.usefixtures("prefect")
+def test_a_part_of_a_delivery_completes_its_run_and_says_what_is_waited_for(ambient: Any) -> None:
+    key, version = ambient.put(b"a\n1\n", "flights-2013-07.parts/part-0000.csv")
+    state = ingest("flights", key, version, return_state=True)
+    assert (state.is_completed(), state.result().state) == (True, "waiting")
+    assert str(state.message).startswith("'landing/flights/flights-2013-07.parts' is not whole. It waits until ")
+    assert ambient.keys("landing/") == [key]
+
+
 def say(bucket: str, word: Any) -> int:
     """Freeze, or end it; return the record's revision."""
     held = control.read(bucket, "flights")

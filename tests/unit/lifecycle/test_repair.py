@@ -101,6 +101,16 @@ def test_a_landed_object_that_nobody_works_on_is_told_again_the_oldest_first() -
     assert [wake.landed.key[16:] for wake in missed_deliveries(waiting, frozenset(), NOW, limit=1)] == ["old.csv"]
 
 
+def test_a_delivery_that_waits_is_due_when_its_time_is_over_and_never_as_a_repeat() -> None:
+    waits = replace(landed("landing/flights/a.parts/b.csv", 9_000), waits_until=NOW + timedelta(hours=1))
+    assert missed_deliveries([waits], frozenset(), NOW, limit=10) == ()
+    (over,) = missed_deliveries([waits], frozenset(), NOW + timedelta(hours=1, seconds=20), limit=10)
+    (plain,) = missed_deliveries([replace(waits, waits_until=None)], frozenset(), NOW, limit=10)
+    assert over.attempt > 100 > plain.attempt
+    working = frozenset({"landing/flights/a.parts/c.csv"})
+    assert missed_deliveries([waits], working, NOW + timedelta(hours=2), limit=10) == ()
+
+
 def test_batches_no_challenge_was_made_from_ask_for_a_training() -> None:
     entries = [challenge("1", None)]
     assert missed_training("snap-1", LONG_AGO, entries, NOW) is None
