@@ -72,6 +72,7 @@ class WorkPool(BaseModel):
     model_config = _CLOSED
 
     name: Literal["lambda", "ecs"]
+    work_queue_name: Literal["default", "sweeps"] = "default"
     job_variables: dict[str, Any] = {}
 
 

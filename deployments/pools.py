@@ -24,6 +24,10 @@ from lifecycle.errors import ServiceError
 
 LAMBDA = "lambda"
 ECS = "ecs"
+SWEEPS = "sweeps"
+"""The queue of the sweeps. Dead runs hold the places of the others until a sweep says that they are dead: one that had
+to wait for such a place would wait for ever."""
+_OTHERS = "default"  # Prefect makes it with the pool, and runs without a queue of their own go there
 _OF_LAMBDA = "Flow runs of up to 15 minutes, in AWS Lambda."
 _OF_ECS = "Flow runs of any length, in ECS tasks."
 
@@ -32,7 +36,8 @@ _OF_ECS = "Flow runs of any length, in ECS tasks."
 class LambdaPool:
     """Where the pool `lambda` sends its runs: a function, and optionally a version or alias of it.
 
-    `at_once`: how many runs at a time; None leaves it to an operator and to the function's own concurrency.
+    `at_once`: how many runs at a time, sweeps not counted; None leaves it to an operator and to the function's own
+    concurrency.
     """
 
     function_name: str
@@ -75,10 +80,11 @@ class _Wanted:
     description: str
     template: dict[str, Any]
     at_once: int | None
+    queues: tuple[str, ...] = ()
 
     def values(self) -> dict[str, Any]:
-        """Return the fields we decide about."""
-        limit = {} if self.at_once is None else {"concurrency_limit": self.at_once}
+        """Return the fields we decide about. A limit is the queue's: the pool's would hold for sweeps too."""
+        limit = {} if self.at_once is None else {"concurrency_limit": None}
         return {"description": self.description, "base_job_template": self.template, **limit}
 
 
@@ -98,7 +104,7 @@ def ensure_pools(client: SyncPrefectClient, functions: LambdaPool, tasks: EcsPoo
 
     """
     return (
-        _ensure(client, _Wanted(LAMBDA, _OF_LAMBDA, lambda_template(functions), functions.at_once)),
+        _ensure(client, _Wanted(LAMBDA, _OF_LAMBDA, lambda_template(functions), functions.at_once, (SWEEPS,))),
         _ensure(client, _Wanted(ECS, _OF_ECS, ecs_template(tasks), None)),
     )
 
@@ -135,6 +141,7 @@ def _ensure(client: SyncPrefectClient, wanted: _Wanted) -> PoolChange:
             client.create_work_pool(WorkPoolCreate(name=name, type=name, **wanted.values()))
         except ObjectAlreadyExists:  # somebody else was faster since we looked
             return _ensure(client, wanted)
+        _ensure_queues(client, wanted)
         return PoolChange(name, Change.CREATED)
     if found.type != name:
         raise ServiceError(
@@ -142,10 +149,27 @@ def _ensure(client: SyncPrefectClient, wanted: _Wanted) -> PoolChange:
             detail=f"Its type is {found.type!r}, expected {name!r}, and Prefect cannot change a pool's type.",
             resolution=f"Make sure that nothing uses it, then `prefect work-pool delete {name}` and apply again.",
         )
+    same = not _ensure_queues(client, wanted)
     if all(getattr(found, field_name) == value for field_name, value in wanted.values().items()):
-        return PoolChange(name, Change.UNCHANGED)
+        return PoolChange(name, Change.UNCHANGED if same else Change.UPDATED)
     client.update_work_pool(name, WorkPoolUpdate(**wanted.values()))
     return PoolChange(name, Change.UPDATED)
+
+
+def _ensure_queues(client: SyncPrefectClient, wanted: _Wanted) -> bool:
+    """Make the queues of a pool what they should be; return whether anything was changed."""
+    changed = False
+    for name in wanted.queues:
+        try:
+            client.read_work_queue_by_name(name, work_pool_name=wanted.name)
+        except ObjectNotFound:
+            client.create_work_queue(name, work_pool_name=wanted.name)
+            changed = True
+    others = client.read_work_queue_by_name(_OTHERS, work_pool_name=wanted.name)
+    if wanted.at_once is not None and others.concurrency_limit != wanted.at_once:
+        client.update_work_queue(others.id, concurrency_limit=wanted.at_once)
+        changed = True
+    return changed
 
 
 def _read(client: SyncPrefectClient, name: str) -> WorkPool | None:

@@ -32,6 +32,7 @@ class DeploymentState:
     description: str | None
     tags: str
     work_pool: str | None
+    work_queue: str | None
     job_variables: str
     parameters: str
     concurrency: str
@@ -85,6 +86,7 @@ def expected(deployment: Deployment) -> tuple[str, DeploymentState]:
         description=deployment.description,
         tags=_text(sorted(deployment.tags)),
         work_pool=deployment.work_pool.name,
+        work_queue=deployment.work_pool.work_queue_name,
         job_variables=_text(deployment.work_pool.job_variables),
         parameters=_text(deployment.parameters),
         concurrency=_text([limit.limit, limit.collision_strategy, limit.grace_period_seconds] if limit else None),
@@ -121,6 +123,7 @@ def _found(found: DeploymentResponse) -> DeploymentState:
         description=found.description,
         tags=_text(sorted(found.tags)),
         work_pool=found.work_pool_name,
+        work_queue=found.work_queue_name,
         job_variables=_text(found.job_variables or {}),
         parameters=_text(found.parameters),
         concurrency=_text([limit.limit, *strategy] if limit else None),

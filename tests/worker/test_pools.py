@@ -3,10 +3,13 @@
 import asyncio
 import logging
 from typing import Any
+from uuid import UUID, uuid4
 
 import boto3
+import httpx
 import pytest
 from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
+from prefect.states import Pending, Running, Scheduled
 from prefect_aws.workers.ecs_worker import ECSJobConfiguration, ECSWorker
 
 from deployments.pools import Change, EcsPool, LambdaPool, PoolChange, ecs_template, ensure_pools
@@ -57,6 +60,28 @@ def test_a_new_value_updates_only_its_pool_and_a_pause_is_kept(client: Any) -> N
     pool = client.read_work_pool("lambda")
     assert pool.base_job_template["variables"]["properties"]["qualifier"]["default"] == "live"
     assert pool.is_paused
+
+
+def test_a_sweep_never_waits_for_a_place_that_a_dead_run_holds(client: Any, prefect: Any) -> None:
+    ensure_pools(client, FUNCTION, TASKS)
+    client.update_work_pool("lambda", WorkPoolUpdate(concurrency_limit=1))  # as it was limited once
+    limited = LambdaPool("tropism-run-flow", at_once=1)
+    assert [change.change for change in ensure_pools(client, limited, TASKS)] == [Change.UPDATED, Change.UNCHANGED]
+    assert [change.change for change in ensure_pools(client, limited, TASKS)] == [Change.UNCHANGED] * 2
+    runs = [made(client, queue) for queue in ("default", "default", "sweeps")]
+    client.set_flow_run_state(runs[0], Pending())
+    client.set_flow_run_state(runs[0], Running())
+    answer = httpx.post(f"{prefect.url}/work_pools/lambda/get_scheduled_flow_runs", json={}).raise_for_status()
+    assert [one["flow_run"]["id"] for one in answer.json()] == [str(runs[2])]
+
+
+def made(client: Any, queue: str) -> UUID:
+    """Make a run that waits in a queue."""
+    flow = client.create_flow_from_name("any")
+    options = {"work_pool_name": "lambda", "work_queue_name": queue, "parameter_openapi_schema": {"type": "object"}}
+    deployment = client.create_deployment(flow, name=uuid4().hex, **options)
+    run: UUID = client.create_flow_run_from_deployment(deployment, state=Scheduled()).id
+    return run
 
 
 def test_a_pool_of_another_type_is_refused_with_the_command_to_run(client: Any) -> None:
