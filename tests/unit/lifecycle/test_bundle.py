@@ -157,3 +157,16 @@ def test_a_folder_that_holds_something_else_is_not_written_into(tmp_path: Path) 
 def test_a_reference_that_is_not_json_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="The reference is not JSON"):
         bundle.write(tmp_path / "b", draft(reference="{"))
+
+
+@pytest.mark.parametrize("name", ["model.ubj", "reference.json"])
+def test_a_bundle_that_a_full_disk_cut_short_is_incomplete_and_is_written_again(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left on device"):
+        bundle.write(tmp_path, draft())
+    assert bundle.verify(tmp_path).state == "incomplete"
+    with pytest.raises(BundleError, match="incomplete"):
+        bundle.load(tmp_path)
+    (tmp_path / name).unlink()
+    bundle.write(tmp_path, draft())
+    assert bundle.verify(tmp_path) == BundleVerdict("intact")
