@@ -62,31 +62,29 @@ class DeclaredHistory(BaseModel):
         return History(name, self.by, self.of or "", self.take, self.window, self.delay or _ZERO)
 
 
+def time_obstacles(columns: Sequence[Column], time: str | None) -> Iterator[str]:
+    """Say why rows cannot be placed in time when a prediction is asked for; nothing when they can."""
+    if time is None:
+        yield "features.histories, joins: without a time column nothing is earlier"
+    elif not next(column.input for column in columns if column.name == time):
+        yield f"features.histories, joins: a request must say when it happens, so {time!r} cannot be `input: false`"
+
+
 def obstacles(
-    histories: Mapping[str, DeclaredHistory],
-    columns: Sequence[Column],
-    time: str | None,
-    target: str,
-    *,
-    classes: bool,
+    histories: Mapping[str, DeclaredHistory], columns: Sequence[Column], target: str, *, classes: bool
 ) -> Iterator[str]:
     """Say why histories cannot be made or kept from leaking; nothing when they can. `classes`: of a multiclass task."""
-    if not histories:
-        return
     known = {column.name: column for column in columns}
-    if time is None:
-        yield "features.histories: without a time column nothing is earlier"
-    elif not known[time].input:
-        yield f"features.histories: a request must say when it happens, so {time!r} cannot be `input: false`"
     for name, one in histories.items():
         where = f"features.histories.{name}"
         for key in one.by:
-            yield from (f"{where}.by: {why}" for why in _key_obstacles(known, key, target))
+            yield from (f"{where}.by: {why}" for why in key_obstacles(known, key, target))
         if one.of is not None:
             yield from (f"{where}.of: {why}" for why in _value_obstacles(known, one, one.of, target, classes=classes))
 
 
-def _key_obstacles(known: Mapping[str, Column], name: str, target: str) -> Iterator[str]:
+def key_obstacles(known: Mapping[str, Column], name: str, target: str) -> Iterator[str]:
+    """Say why a column cannot be what rows are looked up by; nothing when it can."""
     if name not in known:
         yield no_column(name, known)
     elif not known[name].input:

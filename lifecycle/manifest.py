@@ -13,7 +13,10 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Lineage:
-    """Where a model comes from. `snapshot`: digest of the data; `batches`: the batch ids in it; `rows`: trained on."""
+    """Where a model comes from. `snapshot`: digest of the data; `batches`: the batch ids in it; `rows`: trained on.
+
+    `tables`: the joined tables with the sha256 of their files.
+    """
 
     snapshot: str
     batches: tuple[str, ...]
@@ -23,6 +26,7 @@ class Lineage:
     mlflow_run: str = ""
     flow_run: str = ""
     seed: int = 0
+    tables: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -67,15 +67,15 @@ class Past:
 
     def features(self, table: Table) -> Array:
         """Return the histories' features (n, k) float32 of normalised columns."""
-        times = table[self.spec.time]
-        found = [one.features(keys_of([table[name] for name in one.history.by]), times) for one in self.histories]
+        keys, times = _Keys(table), table[self.spec.time]
+        found = [one.features(keys[one.history.by], times) for one in self.histories]
         return np.hstack(found) if found else np.empty((len(times), 0), dtype=np.float32)
 
     def columns(self, table: Table) -> dict[str, Array]:
         """Return the joined columns (n,) of normalised columns."""
-        found: dict[str, Array] = {}
+        keys, found = _Keys(table), dict[str, Array]()
         for one in self.joins:
-            found |= one.columns(keys_of([table[name] for name in one.join.by]), table[self.spec.time])
+            found |= one.columns(keys[one.join.by], table[self.spec.time])
         return found
 
     def ages(self, times: Instants) -> NDArray[np.float64]:
@@ -143,15 +143,24 @@ def fit_past(
     dated = times[~np.isnat(times)]
     ends = (dated.max() if len(dated) else np.datetime64(0, "us")) + np.timedelta64(1, "us")
     step = np.timedelta64(spec.refresh, "us")
-    histories = []
-    for one in spec.histories:
-        numbers = values[one.of] if one.of else np.zeros(len(times))
-        rows = Rows(keys_of([table[name] for name in one.by]), times, numbers)
-        histories.append(remember(one, rows, step, ends))
-    joins = tuple(
-        join_table(one, keys_of([tables[one.name][name] for name in one.key]), tables[one.name], step, ends)
-        for one in spec.joins
+    keys = _Keys(table)
+    histories = tuple(
+        remember(one, Rows(keys[one.by], times, values[one.of] if one.of else np.zeros(len(times))), step, ends)
+        for one in spec.histories
     )
-    past = Past(spec, ends, tuple(histories), joins, needed)
+    joins = tuple(join_table(one, _Keys(tables[one.name])[one.key], tables[one.name], step, ends) for one in spec.joins)
+    past = Past(spec, ends, histories, joins, needed)
     past.kept()
     return past
+
+
+class _Keys(dict[tuple[str, ...], Array]):
+    """The key (n,) of every row by the columns it is made of, made once for all who ask by the same ones."""
+
+    def __init__(self, table: Table) -> None:
+        super().__init__()
+        self._table = table
+
+    def __missing__(self, names: tuple[str, ...]) -> Array:
+        self[names] = keys_of([self._table[name] for name in names])
+        return self[names]

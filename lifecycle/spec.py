@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import difflib
 import json
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from lifecycle import declared_past
+from lifecycle import declared_joins, declared_past
 from lifecycle.batch import Limits
 from lifecycle.capacity import CapacityPolicy
 from lifecycle.declaration import Column, Features, Reading, Target
@@ -65,6 +66,10 @@ class Product(BaseModel):
     reading: Reading = Reading()
     columns: Annotated[tuple[Column, ...], Field(min_length=1)]
     target: Target
+    joins: Annotated[
+        dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,30}$")], declared_joins.DeclaredJoin],
+        Field(description="Name: a further table, from `tables/<name>.csv` or `.parquet` in the product's folder."),
+    ] = {}
     features: Features
     limits: Limits = Limits()
     training: TrainingPolicy = TrainingPolicy()
@@ -118,9 +123,13 @@ class Product(BaseModel):
 
     @model_validator(mode="after")
     def _the_past_can_be_known(self) -> Self:
-        """Refuse a history that no request could be answered with, or that would see its own label."""
-        histories, classes = self.features.histories, self.task == "multiclass"
-        found = declared_past.obstacles(histories, self.columns, self.time, self.target.column, classes=classes)
+        """Refuse a history or a table that no request could be answered with, or that would tell too much."""
+        histories, target, classes = self.features.histories, self.target.column, self.task == "multiclass"
+        found = chain(
+            declared_past.time_obstacles(self.columns, self.time) if histories or self.joins else (),
+            declared_past.obstacles(histories, self.columns, target, classes=classes),
+            declared_joins.obstacles(self.joins, self.columns, target),
+        )
         if first := next(found, None):
             raise ValueError(first)
         return self

@@ -21,7 +21,7 @@ from lifecycle.snapshot import Snapshot
 from lifecycle.training import Split, Undecidable, instant, keys_digest, train_key
 from tasks import ledger, registry
 from tasks.bundles import contract_of, library_versions, reference_of, training_parameters, write_bundle
-from tasks.evaluation import Champion, Judged, score_psi
+from tasks.evaluation import Champion, Judged, past_ages, score_psi
 from tasks.features import ProductFiles
 from tasks.lineage import Code
 from tasks.registry import BUNDLE_FOLDER, CAUSE, DECISION, DIGEST, SNAPSHOT, TRAIN_KEY, VERDICT
@@ -46,14 +46,14 @@ class Job:
     @property
     def train_key(self) -> str:
         """Return the name of the training: the same data, product and code make the same one."""
-        files = self.files
         return train_key(
             {
-                "product": files.product.name,
+                "product": self.files.product.name,
                 "snapshot": self.snapshot.digest,
-                "spec": files.spec_sha256,
-                "hook": files.hook_sha256,
+                "spec": self.files.spec_sha256,
+                "hook": self.files.hook_sha256,
                 "code": self.code.digest,
+                **{f"table {name}": digest for name, digest in self.files.table_digests.items()},
             }
         )
 
@@ -164,6 +164,7 @@ def _lineage(run: Run, job: Job, outcome: Outcome) -> Lineage:
         mlflow_run=run.run_id,
         flow_run=job.flow_run,
         seed=job.files.product.training.seed,
+        tables=job.files.table_digests,
     )
 
 
@@ -213,12 +214,12 @@ def _record(job: Job, outcome: Outcome, challenge: Challenge) -> Record:
     if judged.champion is not None:
         numbers |= {f"champion/{name}": value for name, value in judged.champion.metrics.items()}
         numbers["champion/calibration_error"] = judged.champion.calibration_error
+    numbers |= past_ages(outcome.frame.columns, job.files.product.time, outcome.split, outcome.data, outcome.champion)
     told = challenge.judgement.model_dump(include={"improvement", "lower", "upper"}, exclude_none=True)
     numbers |= {f"improvement/{name}": value for name, value in told.items()}
-    product = job.files.product
-    parameters = {**training_parameters(product.training), "candidate": outcome.chosen.name, **library_versions()}
+    chosen = {"candidate": outcome.chosen.name, **library_versions()}
     finite = {name: float(value) for name, value in numbers.items() if np.isfinite(value)}
-    return Record(parameters, finite, _tags(job, challenge))
+    return Record({**training_parameters(job.files.product.training), **chosen}, finite, _tags(job, challenge))
 
 
 def _tags(job: Job, challenge: Challenge) -> dict[str, str]:
@@ -234,6 +235,8 @@ def _tags(job: Job, challenge: Challenge) -> dict[str, str]:
         CAUSE: job.cause,
         "mlflow.note.content": challenge.summary(None),
     }
+    if tables := ",".join(f"{name}:{digest}" for name, digest in job.files.table_digests.items()):
+        tags["tropism.tables"] = tables[:_TAG_CHARACTERS]
     return tags | ({"mlflow.source.git.commit": job.code.commit} if job.code.commit else {})
 
 

@@ -142,6 +142,18 @@ def score_psi(judged: Judged, champion: Champion | None) -> float | None:
 
 def score_bundle(bundle: Bundle, columns: Mapping[str, Array]) -> Floats:
     """Return a bundle's answers (n,) or (n, classes) for raw columns, by its own features and its own model."""
+def past_ages(
+    columns: Mapping[str, Array], time: str | None, split: Split, data: Data, champion: Champion | None
+) -> dict[str, float]:
+    """Return how many days old, on average, the past is that each model is judged with; nothing for one without."""
+    models = {"challenger": data.features, **({"champion": champion.bundle.features} if champion else {})}
+    return {
+        f"{name}/past_age_days": float(np.mean(features.past.ages(columns[time][split.holdout])))
+        for name, features in models.items()
+        if features.past is not None and time is not None
+    }
+
+
     inputs = {one.name: columns[one.name] for one in bundle.features.spec.inputs if one.name in columns}
     return predict(bundle.model, bundle.features.transform(inputs))
 

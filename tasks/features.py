@@ -6,7 +6,7 @@ Fitting and transforming is `lifecycle/features.py`, the same code that serves.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +27,7 @@ from lifecycle.spec import Features, Product
 from lifecycle.training import Keys, Rows
 from lifecycle.transforms import Transform
 from tasks.suites import load_suite
+from tasks.tables import TableFile, read_tables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,12 +35,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ProductFiles:
-    """A product as its folder says it. `hook`: the source of features.py, or None. Digests are sha256 hex."""
+    """A product as its folder says it. `hook`: the source of features.py, or None; `tables`: those it joins.
+
+    Digests are sha256 hex.
+    """
 
     product: Product
     hook: str | None
     spec_sha256: str
     hook_sha256: str
+    tables: Mapping[str, TableFile] = field(default_factory=dict)
+
+    @property
+    def table_digests(self) -> dict[str, str]:
+        """Return the sha256 of each joined table's file."""
+        return {name: one.sha256 for name, one in sorted(self.tables.items())}
 
     @property
     def read(self) -> tuple[Column, ...]:
@@ -67,10 +77,11 @@ class ProductFiles:
     @property
     def past(self) -> PastSpec | None:
         """Return what is made of earlier rows, None when nothing is."""
-        declared, time = self.product.features, self.product.time
-        if time is None or not declared.histories:
+        declared, joins, time = self.product.features, self.product.joins, self.product.time
+        if time is None or not (declared.histories or joins):
             return None
-        return PastSpec(time, declared.refresh, tuple(one.named(name) for name, one in declared.histories.items()))
+        histories = tuple(one.named(name) for name, one in declared.histories.items())
+        return PastSpec(time, declared.refresh, histories, tuple(one.named(name) for name, one in joins.items()))
 
 
 @dataclass(frozen=True)
@@ -82,7 +93,7 @@ class Prepared:
 
 
 def read_product(products: Path, name: str) -> ProductFiles:
-    """Read product.yaml and features.py. Raises SpecError naming the field at fault."""
+    """Read product.yaml, features.py and joined tables. Raises SpecError naming the field at fault."""
     product = spec.load(products, name)
     known = {column.name for column in product.columns}
     if unknown := [column for column in product.evaluation.slices if column not in known]:
@@ -95,6 +106,7 @@ def read_product(products: Path, name: str) -> ProductFiles:
         hook=source,
         spec_sha256=sha256((products / name / "product.yaml").read_bytes()).hexdigest(),
         hook_sha256=sha256((source or "").encode()).hexdigest(),
+        tables=read_tables(products / name, product.joins),
     )
 
 
@@ -130,7 +142,8 @@ def _past(files: ProductFiles, columns: Mapping[str, Array], train: Rows, labels
         for one in spec.histories
         if one.of
     }
-    return fit_past(spec, table, values, {}, needed=table[spec.time][train].max())
+    tables = {name: one.columns for name, one in files.tables.items()}
+    return fit_past(spec, table, values, tables, needed=table[spec.time][train].max())
 
 
 def transforms_of(declared: Features, time: str | None) -> tuple[Transform, ...]:

@@ -44,6 +44,7 @@ DECIDING = (
     "tasks.evaluation",
     "tasks.features",
     "tasks.snapshot",
+    "tasks.tables",
     "tasks.training",
 )
 _GIT_SECONDS = 5.0

@@ -11,7 +11,9 @@ from tasks.lineage import DECIDING, code_version
 # Imported on the way, without a say in a model's bytes or its verdict.
 WITHOUT_A_SAY = {
     "batch",
+    "codes",
     "declaration",
+    "declared_joins",
     "errors",
     "grounds",
     "manifest",
