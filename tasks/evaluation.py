@@ -140,8 +140,6 @@ def score_psi(judged: Judged, champion: Champion | None) -> float | None:
     return found.psi if found is not None else None
 
 
-def score_bundle(bundle: Bundle, columns: Mapping[str, Array]) -> Floats:
-    """Return a bundle's answers (n,) or (n, classes) for raw columns, by its own features and its own model."""
 def past_ages(
     columns: Mapping[str, Array], time: str | None, split: Split, data: Data, champion: Champion | None
 ) -> dict[str, float]:
@@ -154,6 +152,8 @@ def past_ages(
     }
 
 
+def score_bundle(bundle: Bundle, columns: Mapping[str, Array]) -> Floats:
+    """Return a bundle's answers (n,) or (n, classes) for raw columns, by its own features and its own model."""
     inputs = {one.name: columns[one.name] for one in bundle.features.spec.inputs if one.name in columns}
     return predict(bundle.model, bundle.features.transform(inputs))
 
