@@ -137,23 +137,30 @@ def read(path: Path) -> pa.Table:
 
 def bodies(product: Product, table: pa.Table) -> tuple[bytes, ...]:
     """Return one request per row, with the columns a request carries. Raises UsageError when one is missing."""
-    names = [column.name for column in product.inputs]
+    names = inputs(product)
     missing = [name for name in names if name not in table.column_names]
     if missing or not table.num_rows:
         found = f"It lacks {', '.join(missing)}." if missing else "It has no rows."
         raise UsageError(f"These rows cannot be asked for: {product.name} needs other ones.", detail=found)
     rows = table.select(names).to_pylist()
-    return tuple(_body(names, row) for row in rows)
+    return tuple(json.dumps(request(names, [row])).encode() for row in rows)
 
 
-def _body(names: Sequence[str], row: Mapping[str, object]) -> bytes:
-    values = [_plain(row[name]) for name in names]
-    return json.dumps({"dataframe_split": {"columns": names, "data": [values]}}, default=str).encode()
+def inputs(product: Product) -> list[str]:
+    """Return the columns a request carries."""
+    return [column.name for column in product.inputs]
+
+
+def request(names: Sequence[str], rows: Sequence[Mapping[str, object]]) -> dict[str, object]:
+    """Return a request of some rows in MLflow's protocol, as JSON can say it."""
+    return {"dataframe_split": {"columns": names, "data": [[_plain(row[name]) for name in names] for row in rows]}}
 
 
 def _plain(value: object) -> object:
-    """Return a value as JSON can say it: a number that is none is missing."""
-    return None if isinstance(value, float) and value != value else value  # noqa: PLR0124  # NaN differs from itself
+    """Return a value as JSON can say it: what is no number or no text is missing, a time is text."""
+    if value == "" or (isinstance(value, float) and value != value):  # noqa: PLR0124  # NaN differs from itself
+        return None
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 
 def _answer(client: httpx.Client, url: str, body: bytes) -> str | None:

@@ -41,7 +41,8 @@ def simulate(
 ) -> None:
     """Ask the endpoint for predictions at a steady rate, as users would, and count who answered.
 
-    The requests are live: a release is judged on them. Exit code 1 when one of them got no answer.
+    The requests are live: a release is judged on them. Exit code 1 when one of them got no answer. Months of
+    deliveries, on a clock of their own and with their labels, are played back by `tropism replay`.
 
     Example: tropism simulate flights --requests 600 --per-second 20
     """
