@@ -23,7 +23,7 @@ from lifecycle.events import MetricBreached
 from lifecycle.looks import Look
 from lifecycle.markup import sentence
 from lifecycle.settings import Settings
-from tasks import capacity, events, labels, monitoring, outcome_batches, set_aside, summaries
+from tasks import capacity, events, labels, monitoring, outcome_batches, retired, set_aside, summaries
 from tasks.clients import settings
 from tasks.monitoring import Place
 from tasks.predictions import LATE
@@ -89,7 +89,8 @@ def look(step: Step, where: Settings, name: str, now: datetime, window: timedelt
     fresh = bool(came) or step("look for read labels", labels.came_since, where.bucket, name, since, now)
     step("sum up the log", summaries.summarise, where.bucket, name, place.models, since, now)
     looked = step("look", monitoring.look_at, place, champion, model, fresh=fresh, remember=window is None)
-    for final in looked.finals:
+    late = step("judge earlier models", retired.judge_retired, place, champion) if fresh and window is None else ()
+    for final in (*looked.finals, *late):
         step("append to ledger", monitoring.append_final, where.bucket, name, final)
     if window is None:
         _keep_learning(step, place, looked.watch, fresh=fresh or bool(looked.finals))

@@ -19,7 +19,9 @@ _HEADS = ("predictions made", "model", "state", "metric", "value", "interval", "
 
 def panel(source: Source) -> Panel:
     """Return realised performance, what is only provisional, estimates, and the maturity of labels."""
-    title, finals = "Performance", [one for one in source.entries if one.action == "measure"][-_NEWEST:]
+    title, told = "Performance", [one for one in source.entries if one.action == "measure"]
+    # A model that serves no more is told of later than the one after it.
+    finals = sorted(told, key=lambda one: str(one.evidence["until"]))[-_NEWEST:]
     provisional = _provisional(source.looks)
     charts = [*_realised(source, finals, provisional), *_estimated(source)]
     facts = tuple(_facts(source))

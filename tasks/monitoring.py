@@ -25,7 +25,7 @@ from lifecycle.log_part import LogPart, between, gather
 from lifecycle.looks import Look, compose, label_count, look_key, looks_prefix, watch_key
 from lifecycle.maturity import newest_ended
 from lifecycle.monitoring import MonitorPolicy
-from lifecycle.performance import realise
+from lifecycle.performance import Realised, realise
 from lifecycle.profiles import Numbers
 from lifecycle.settings import Settings
 from lifecycle.sketch import Sketch, empty
@@ -107,7 +107,7 @@ def look_at(place: Place, champion: Contender, model: Model, *, fresh: bool, rem
     """
     name, start = place.product.name, start_of(model)
     wide, recent = (
-        gather(_parts(place), start, span, place.policy, place.now)
+        gather(parts_of(place), start, span, place.policy, place.now)
         for span in (place.policy.window, place.policy.recent)
     )
     before = outcomes.finals(place.bucket, name, champion.bundle)
@@ -118,7 +118,7 @@ def look_at(place: Place, champion: Contender, model: Model, *, fresh: bool, rem
     seen = compose(name, place.now, serving, found, (wide, recent)).model_copy(update=told)
     if not remember:
         return Looked(seen, read_watch(place.bucket, name), ())
-    final = _final(place, champion, model, found)
+    final = final_of(place, champion.model_version, model, found.realised)
     watch = _remember(place, champion.bundle, found)
     objects.create(place.bucket, look_key(name, place.now), seen.model_dump_json().encode())
     return Looked(seen, watch, (*before[-1:], *((final,) if final else ())))
@@ -168,7 +168,7 @@ def append_final(bucket: str, product: str, final: Final) -> None:
                 "bundle": final.bundle,
                 "estimated": final.estimated,
             },
-            key=f"measure/{final.bundle[:12]}/{told.since.isoformat()}",
+            key=final.key,
         ),
     )
 
@@ -178,7 +178,7 @@ def _labelled(
 ) -> tuple[Labelled | None, dict[str, object]]:
     """Return the window whose labels are due, unless it is final and nothing came, and what is told of the labels."""
     policy, name = place.policy, place.product.name
-    due = outcomes.newest_due_of(place.bucket, place.product, model.bundle.digest, _parts(place), place.now)
+    due = outcomes.newest_due_of(place.bucket, place.product, model.bundle.digest, parts_of(place), place.now)
     if not fresh and (due is None or any(one.realised.since == due.since for one in before)):
         return None, {}
     book = labels.book(place.bucket, name, place.now, policy.reach + (policy.outcomes.due or LATE))
@@ -195,17 +195,16 @@ def _labelled(
     return (joined if joined.outcomes.predictions else None), told  # of another model's time there is nothing to say
 
 
-def _final(place: Place, champion: Contender, model: Model, found: Examination) -> Final | None:
-    """Keep the performance of a window that this look found final, with what was estimated of it; None when known."""
-    told = found.realised
+def final_of(place: Place, version: str, model: Model, told: Realised | None) -> Final | None:
+    """Keep the performance of a window that is final, with what was estimated of it; None when it is not, or known."""
     if told is None or told.state != "final" or model.reference is None:
         return None
-    parts = (one for one in _parts(place) if told.since <= one.hour < told.until + LATE)
+    parts = (one for one in parts_of(place) if told.since <= one.hour < told.until + LATE)
     then = between(parts, start_of(model), told.since, told.until)
     guess = estimate(told.metric, model.reference, then, (), place.policy.outcomes.seed).value
     final = Final(
-        model_version=champion.model_version,
-        bundle=champion.bundle,
+        model_version=version,
+        bundle=model.bundle.digest,
         realised=told,
         estimated=guess if math.isfinite(guess) else None,
     )
@@ -232,7 +231,8 @@ def _remember(place: Place, bundle: str, found: Examination) -> Watch:
     raise ConflictError(f"{key} is written by too many at once.", detail=f"Tried {_TRIES} times.")
 
 
-def _parts(place: Place) -> Iterator[LogPart]:
+def parts_of(place: Place) -> Iterator[LogPart]:
+    """Yield the sums of the log within reach, the newest first."""
     return place.parts.newest_first(place.now - place.policy.reach - LATE, place.now)
 
 

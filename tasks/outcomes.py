@@ -41,6 +41,11 @@ class Final(BaseModel):
     realised: Realised
     estimated: float | None
 
+    @property
+    def key(self) -> str:
+        """Return the key of its entry in the ledger."""
+        return f"measure/{self.bundle[:12]}/{self.realised.since.isoformat()}"
+
 
 def join(bucket: str, product: str, bundle: Bundle, stretch: Stretch, book: Book, now: datetime) -> Labelled:
     """Return the predictions one bundle made in a stretch of time, with the labels that came."""

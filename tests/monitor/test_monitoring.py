@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from lifecycle.control import Contender
+from lifecycle.ledger import Decision
 from lifecycle.maturity import newest_due
 from lifecycle.measurement import Gap, Measurement, Metric
 from lifecycle.metrics import value
@@ -16,7 +17,7 @@ from lifecycle.monitoring import MonitorPolicy, OutcomePolicy
 from lifecycle.predictions import Prediction
 from lifecycle.profiles import read
 from lifecycle.spec import Product
-from tasks import labels, ledger, monitoring, summaries
+from tasks import labels, ledger, monitoring, retired, summaries
 from tasks.monitoring import Looked, Place
 from tasks.summaries import Model, Parts
 from tests.monitor.conftest import HOUR, NOW, Drawn, Shop, draw
@@ -59,11 +60,14 @@ class Watched:
     def place(self, now: datetime) -> Place:
         return Place(self.shop.settings, self.product, self.shop.models, now, Parts(self.shop.bucket, "loans"))
 
+    def read(self, now: datetime) -> bool:
+        """Bring the sums up to date and read label files; say whether there were any."""
+        summaries.summarise(self.shop.bucket, "loans", self.shop.models, now - 9 * DAY, now)
+        return bool(labels.take(self.shop.bucket, self.product, now, 10 * DAY))
+
     def look(self, now: datetime) -> Looked:
-        place = self.place(now)
-        summaries.summarise(self.shop.bucket, "loans", place.models, now - 9 * DAY, now)
-        fresh = bool(labels.take(self.shop.bucket, self.product, now, 10 * DAY))
-        return monitoring.look_at(place, self.champion, self.model, fresh=fresh)
+        fresh = self.read(now)
+        return monitoring.look_at(self.place(now), self.champion, self.model, fresh=fresh)
 
     def asked(self, rows: Drawn, at: datetime, **changes: Any) -> list[Prediction]:
         records = self.shop.answered(rows, at, **changes)
@@ -147,6 +151,25 @@ def test_a_matured_window_equals_an_offline_computation_and_is_told_once(watch: 
         None,
         1,
     )
+
+
+def test_a_model_that_serves_no_more_is_judged_when_its_labels_are_due_and_told_until_the_ledger_knows(
+    watch: Watched,
+) -> None:
+    bucket, rows, old = watch.shop.bucket, draw(3, 600), watch.champion
+    evidence = {"bundle": old.bundle, "function_version": "1"}
+    place = {"at": TODAY, "actor": "release", "cause": ".", "from_": None, "reason": "."}
+    ledger.append(bucket, "loans", Decision(**place, action="promote", to="1", evidence=evidence, key="promote/1"))
+    champion = old.model_copy(update={"model_version": "2", "bundle": "f" * 64, "function_version": "2"})
+    told(watch, rows)
+    assert watch.read(TODAY)
+    for _ in range(2):  # kept, and not in the ledger yet
+        (final,) = retired.judge_retired(watch.place(TODAY), champion)
+    assert (final.model_version, final.realised.state, final.realised.labels) == ("1", "final", 600)
+    assert final.realised.value == value("auc", rows.labels, np.array(watch.shop.scores(rows)))
+    monitoring.append_final(bucket, "loans", final)
+    assert retired.judge_retired(watch.place(TODAY), champion) == ()
+    assert retired.judge_retired(watch.place(TODAY), old) == ()  # what serves is the look's own matter
 
 
 def test_a_changed_concept_is_a_breach_of_performance(watch: Watched) -> None:
