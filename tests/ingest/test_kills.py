@@ -101,10 +101,11 @@ def later(shop: Any) -> Callable[..., Any]:
     return step
 
 
-@pytest.mark.parametrize("moment", ["before-call", "after-call"])
-@pytest.mark.parametrize(("manifest", "ends"), [(LISTED, "validated"), (LACKING, "quarantined")])
-def test_a_run_that_dies_at_any_call_over_several_files_is_finished_by_the_next(
-    moment: str, manifest: bytes, ends: str, shop: Any, aws: Any
+@pytest.mark.parametrize(
+    ("manifest", "ends"), [(LISTED, "validated"), (LACKING, "quarantined")], ids=["whole", "lacking"]
+)
+def test_a_run_that_dies_after_any_call_over_several_files_is_finished_by_the_next(
+    manifest: bytes, ends: str, shop: Any, aws: Any
 ) -> None:
     shop.verdicts = {}
 
@@ -114,17 +115,17 @@ def test_a_run_that_dies_at_any_call_over_several_files_is_finished_by_the_next(
         return desk.put(manifest, "may.parts/manifest.json")[0]
 
     key = landed(shop)
-    with dying_at(moment, 0) as calls:
+    with dying_at("after-call", 0) as calls:
         expected = shop.take_in(key, run="first", step=later(shop))
     assert (expected.state, shop.keys("landing/")) == (ends, [])
     whole, events = stored(shop), {event.name for event in shop.events}
     for number in range(1, len(calls) + 1):
         other = replace(shop, bucket=aws.bucket(), events=[], reports=[])
         landed(other)
-        with pytest.raises(Killed), dying_at(moment, number):
+        with pytest.raises(Killed), dying_at("after-call", number):
             other.take_in(key, run="first", step=later(other))
         record = other.take_in(key, run="second", retry_of="first", step=later(other))
-        where = f"killed {moment} {number}, {calls[number - 1]}"
+        where = f"killed after {number}, {calls[number - 1]}"
         assert (record.state, record.rows, record.batch_id) == (expected.state, expected.rows, expected.batch_id), where
         assert stored(other) == whole, where
         assert (other.keys("landing/"), len(other.keys("control/"))) == ([], 1), where
