@@ -8,7 +8,7 @@ no leak that needs two columns together.
 On few rows a good feature may look like a leak: named is what lies above the threshold by two standard errors.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,6 +47,14 @@ def leaks(names: Sequence[str], task: TaskKind, train: Part, later: Part, thresh
     found = [Leak(name, _strength(task, train, later, index)) for index, name in enumerate(names)]
     sure = [leak for leak in found if leak.strength >= threshold and _at_least(task, leak, later.labels) >= threshold]
     return tuple(sorted(sure, key=lambda leak: -leak.strength))
+
+
+def subjects(grain: Collection[str], time: str | None, levels: Collection[str]) -> frozenset[str]:
+    """Return the columns of levels that say, beside the time, whom a row is about: a shop, of shop and day.
+
+    Known before anything happens, so none is a leak, though shops of very different sizes tell the target nearly alone.
+    """
+    return frozenset(grain) & frozenset(levels) if time in grain else frozenset()
 
 
 def _at_least(task: TaskKind, leak: Leak, labels: Floats) -> float:

@@ -56,10 +56,10 @@ def type_of_texts(name: str, texts: pa.Array, decimal: str) -> Typed:
     if {text.lower() for text in plain} <= {"true", "false"}:
         return Typed("boolean")
     if not any(_NAME_IN_DIGITS.fullmatch(text) for text in plain):
-        for kind in _NUMBERS:
-            bad = _bad(name, kind, values, counts, None, decimal)
-            if bad <= TOLERATED:
-                return Typed(kind, bad=bad)
+        tried = [Typed(kind, bad=_bad(name, kind, values, counts, None, decimal)) for kind in _NUMBERS]
+        best = min(tried, key=lambda one: one.bad)  # one fraction among whole numbers is no fault
+        if best.bad <= TOLERATED:
+            return best
     return _date(name, values, counts) or _text(plain)
 
 

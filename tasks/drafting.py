@@ -163,7 +163,7 @@ def _understand(
     time = time if sizing.by_time else None
     grain = _grain(profile, table, target, time) if wanted.grain is None else wanted.grain
     parts = guess_parts(profile, target, time, grain)
-    parts = overlay(parts, giveaways(parts, table.columns, task.task, labels.values, time))
+    parts = overlay(parts, giveaways(parts, table.columns, task.task, labels.values, (grain, time)))
     features = features_of(profile, parts, time)
     if features == Features():
         left = "; ".join(f"{part.name}: {part.why}" for part in parts if part.role != "target")
@@ -185,7 +185,7 @@ def _understand(
         sizing=sizing,
         limits=limits_of(max(path.stat().st_size for path in paths), profile),
         remarks=schema.remarks,
-        notes=(*unusable, *sizing.notes, *suspects(parts, table.columns, task.task, labels.values)),
+        notes=(*unusable, *sizing.notes, *suspects(parts, table.columns, task.task, labels.values, (grain, time))),
     )
     return understood, profile
 

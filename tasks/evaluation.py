@@ -21,7 +21,7 @@ from lifecycle.errors import BundleError, ProductError
 from lifecycle.evaluation import MISSING, Holdout, Scorecard, Texts, score
 from lifecycle.grounds import Ground
 from lifecycle.labels import aligned
-from lifecycle.leakage import Leak, Part, leaks
+from lifecycle.leakage import Leak, Part, leaks, subjects
 from lifecycle.metrics import Floats
 from lifecycle.promotion import Contest, Decision, decide
 from lifecycle.shift import shift
@@ -79,7 +79,9 @@ def load_champion(bucket: str, product: str) -> Champion | None:
 def find_leaks(product: Product, data: Data, split: Split) -> tuple[Leak, ...]:
     """Name the features that alone predict the label of later training rows. The holdout is not looked at."""
     fit, later = (Part(data.matrix[rows], data.labels[rows]) for rows in (split.fit, split.stopping))
-    return leaks(data.features.feature_names, product.task, fit, later, product.evaluation.leak_threshold)
+    found = leaks(data.features.feature_names, product.task, fit, later, product.evaluation.leak_threshold)
+    known = subjects(product.grain, product.time, (*product.features.categories, *product.features.encoded))
+    return tuple(leak for leak in found if leak.feature not in known)
 
 
 def judge(

@@ -203,6 +203,13 @@ def test_one_bad_value_in_two_hundred_costs_its_row_and_ten_make_it_text() -> No
     assert type_of_texts("x", pa.array([*good, *["n. a."] * 10]), ".").type == "string"
 
 
+def test_one_fraction_among_many_whole_numbers_is_a_number_and_costs_nothing() -> None:
+    texts = [*(str(n) for n in range(300)), "70.5"]
+    found = type_of_texts("x", pa.array(texts), ".")
+    assert (found.type, found.bad) == ("double", 0.0)
+    assert type_of_texts("x", pa.array(texts[:-1]), ".").type == "long"
+
+
 def test_dates_that_read_two_ways_say_so() -> None:
     assert "also read as" in type_of_texts("x", pa.array(["01/02/2024", "03/04/2024"]), ".").note
 

@@ -57,6 +57,25 @@ def test_a_leak_that_a_person_puts_back_is_stopped_by_the_gate(run: Run, tmp_pat
     assert (seen.verdict, seen.reasons[0].code, seen.reasons[0].column) == ("refuse", "LEAK", "refunded")
 
 
+def test_the_shop_of_a_shop_and_a_day_is_no_leak_however_much_it_tells(run: Run, tmp_path: Path) -> None:
+    """Shops of very different sizes: which one it is tells the sales nearly alone, and is known before anything is."""
+    random, shops, days = np.random.default_rng(5), 20, 120
+    size = np.exp(np.arange(shops) / 3)
+    frame = pd.DataFrame(
+        {
+            "day": np.repeat(np.datetime64("2023-01-01") + np.arange(days), shops),
+            "shop": np.tile([f"shop {n}" for n in range(shops)], days),
+            "price": random.normal(5, 1, shops * days).round(2),
+        }
+    )
+    frame["sold"] = (np.tile(size, days) * random.normal(10, 0.3, shops * days) - frame["price"]).round(2)
+    seen = drawn(run, frame, tmp_path, target="sold")
+    product = spec.load(tmp_path / "products", "rows")
+    assert (set(product.grain), product.features.categories) == ({"day", "shop"}, ("shop",))
+    assert seen["would_serve"], seen["reasons"]
+    assert seen["metrics"]["r2"] > 0.9
+
+
 def test_without_a_time_the_rows_own_content_says_who_judges(run: Run, tmp_path: Path) -> None:
     frame = customers(2500).drop(columns=["seen_at", "customer_id"])
     seen = drawn(run, frame, tmp_path, "--time", "none")
