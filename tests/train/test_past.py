@@ -195,7 +195,7 @@ def test_another_table_is_another_training(shop_with_past: Shop) -> None:
     write_table(shop, observations().assign(temp=1.0))
     shop.train()
     versions = registry.mlflow_client().search_model_versions("name='shop'")
-    assert sorted(one.version for one in versions) == ["1", "2"]
+    assert sorted(str(one.version) for one in versions) == ["1", "2"]
 
 
 @pytest.mark.parametrize(
