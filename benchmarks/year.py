@@ -66,10 +66,11 @@ def main() -> int:
         house = furnish(folder / "house")
         with _cloud(folder, house) as cloud:
             os.environ.update(cloud.environment())
-            found = play(cloud, house, folder, Plan(wanted.months, wanted.share, wanted.day, wanted.parts))
+            plan = Plan(wanted.months, wanted.share, wanted.day, wanted.parts)
+            found = play(cloud, house, folder, plan)
     print(months(found.year))
     if wanted.write:
-        wanted.write.write_text(page(found.year, found.said, found.seconds, wanted.share), encoding="utf-8")
+        wanted.write.write_text(page(found.year, found.said, found.seconds, str(plan)), encoding="utf-8")
     return int(not found.year.shown)
 
 
@@ -92,6 +93,11 @@ class Plan:
     share: float = 0.2
     day: str = "1s"
     parts: int = 2
+
+    def __str__(self) -> str:
+        """Say how a year is played."""
+        parts = f"in {self.parts} growing parts" if self.parts > 1 else "once, as a whole"
+        return f"{self.share:.0%} of the rows, each month landing {parts}, a day in {self.day}"
 
 
 def play(cloud: LocalCloud, house: Path, folder: Path, plan: Plan) -> Played:

@@ -26,12 +26,12 @@ def months(year: Year) -> str:
     )
 
 
-def page(year: Year, said: Mapping[str, Any], seconds: float, share: float) -> str:
-    """Return all of it. `said`: what `tropism replay` printed of itself."""
-    rows, answered = f"{share:.0%} of the rows", sum(said["answered"].values())
+def page(year: Year, said: Mapping[str, Any], seconds: float, how: str) -> str:
+    """Return all of it. `said`: what `tropism replay` printed of itself; `how` it was played."""
+    answered = sum(said["answered"].values())
     paused = f"{said['paused'] / 60:.0f}"
     facts = [
-        f"- {rows}; {said['requests']:,} requests, {answered:,} rows answered, {said['labels']:,} labels told.",
+        f"- {how}: {said['requests']:,} requests, {answered:,} rows answered, {said['labels']:,} labels told.",
         f"- {said['days']} days in {seconds / 60:.0f} minutes. In {paused} of them the clock stood still.",
     ]
     return "\n".join([months(year), *facts, "", *_chart(year), "", *_lines(_WINDOWS, map(_window, year.windows)), ""])
