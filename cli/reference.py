@@ -38,6 +38,7 @@ from cli import (
     shapes,
     simulate,
     traced,
+    traffic,
     verify,
     why,
 )
@@ -79,7 +80,7 @@ SHAPES: Mapping[str, tuple[tuple[str, object], ...]] = {
     "unfreeze": (("`unfreeze --json`", list[orders.Order]),),
     "why": (("`why --json`", why.Explained), ("`why PRODUCT PREDICTION_ID --json`", traced.TracedPrediction)),
     "verify": (("`verify --json`", list[verify.Check]),),
-    "rollback": (("`rollback --json`", shapes.RolledBack),),
+    "rollback": (("`rollback --json`", traffic.RolledBack),),
     "experiment start": (("`experiment start --json`", experiment.Moved),),
     "experiment status": (("`experiment status --json`", experiment.ExperimentStatus),),
     "experiment stop": (("`experiment stop --json`", experiment.Moved),),

@@ -228,22 +228,6 @@ class Dropped:
     model: Judged | None
 
 
-@dataclass(frozen=True)
-class RolledBack:
-    """`rollback`: from one model version to another; `endpoint` is the version the endpoint itself answers.
-
-    `pending` names what the sweep still brings along.
-    """
-
-    product: str
-    from_: str | None
-    to: str | None
-    function_version: str | None
-    endpoint: str | None
-    reason: str
-    pending: tuple[str, ...]
-
-
 def plain(value: object) -> Json:
     """Return a shape as JSON values."""
     if is_dataclass(value) and not isinstance(value, type):

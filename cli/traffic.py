@@ -4,13 +4,29 @@ from __future__ import annotations
 
 import getpass
 import uuid
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
 from cli import context, orders, output
-from cli.shapes import RolledBack
 from lifecycle.errors import UsageError
+
+
+@dataclass(frozen=True)
+class RolledBack:
+    """`rollback`: from one model version to another; `endpoint` is the version the endpoint itself answers.
+
+    `pending` names what the sweep still brings along.
+    """
+
+    product: str
+    from_: str | None
+    to: str | None
+    function_version: str | None
+    endpoint: str | None
+    reason: str
+    pending: tuple[str, ...]
 
 
 def rollback(
