@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +20,7 @@ from mypy_boto3_s3 import S3Client
 from localcloud.address import LocalCloud
 
 T = TypeVar("T")
+PAGE = 200  # the most the server gives at once
 ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 LONGEST = 900.0  # seconds; only so that a loop that stands still ends a test
 
@@ -54,10 +56,14 @@ class Loop:
 
     def runs(self, flow: str) -> list[dict[str, Any]]:
         """This product's runs of a flow, the oldest first."""
-        wanted = {"flows": {"name": {"any_": [flow]}}, "sort": "EXPECTED_START_TIME_ASC", "limit": 200}
-        answer = self.http.post("flow_runs/filter", json=wanted)
-        answer.raise_for_status()
-        return [run for run in answer.json() if run["parameters"].get("product") == self.product]
+        found: list[dict[str, Any]] = []
+        for page in count():
+            wanted = {"flows": {"name": {"any_": [flow]}}, "sort": "EXPECTED_START_TIME_ASC", "limit": PAGE}
+            answer = self.http.post("flow_runs/filter", json={**wanted, "offset": PAGE * page})
+            found += answer.raise_for_status().json()
+            if len(answer.json()) < PAGE:
+                break
+        return [run for run in found if run["parameters"].get("product") == self.product]
 
     def run(self, run_id: str) -> dict[str, Any]:
         answer = self.http.get(f"flow_runs/{run_id}")

@@ -7,6 +7,7 @@ seconds of a core that would show nothing more: a run's parameters are the event
 from __future__ import annotations
 
 import json
+import logging
 import os
 import random
 import subprocess
@@ -15,6 +16,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,6 +46,7 @@ GROWTH_MB = 40
 """From the first tenth of the work to its end: ten times as many objects may not weigh more than noise."""
 HIDDEN_SECONDS = 10
 SQS_BATCH = 10
+LOG = logging.getLogger("thousand")
 
 
 @dataclass
@@ -95,7 +98,11 @@ class Town:
 
     def documents(self, prefix: str, ending: str) -> list[dict[str, Any]]:
         wanted = [key for key in self.keys(prefix) if key.endswith(ending)]
-        return [json.loads(self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()) for key in wanted]
+        with ThreadPoolExecutor(4) as pool:
+            return list(pool.map(lambda key: json.loads(self.body(key)), wanted))
+
+    def body(self, key: str) -> bytes:
+        return bytes(self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read())
 
     def events(self, name: str) -> list[dict[str, Any]]:
         """Every event of a name in Prefect's store, page by page."""
@@ -205,12 +212,14 @@ def test_a_thousand_objects_announced_five_times_are_a_thousand_batches(town: To
     landed = [[event["payload"][name] for name in ("product", "key", "object_version")] for event in told]
     assert Counter(key for _, key, _ in landed) == {f"landing/parts/{number:04}.csv": 1 for number in range(OBJECTS)}
 
+    LOG.info("carried after %.0f s", measured.terminal)
     announced = landed * TIMES
     dice.shuffle(announced)
     with taking(town, announced) as processes:
         said = [json.loads(process.communicate()[0]) for process in processes]
         assert [process.returncode for process in processes] == [0] * TAKERS
     measured.done = time.monotonic() - began
+    LOG.info("taken in after %.0f s: %s", measured.done, said)
 
     spoilt = len(range(0, OBJECTS, SPOILT_EVERY))
     manifests = town.documents("validated/parts/", "/manifest.json")
