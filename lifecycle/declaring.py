@@ -17,6 +17,7 @@ from lifecycle.transforms import DatePart
 
 # Below so many rows a column without gaps may merely not have shown one yet.
 _SURE_OF_GAPS = 1_000
+_NUMBERS = ("long", "double")
 # Of less than two years a month of the year is seen once: a model would learn the year, not the season.
 _TWO_YEARS = np.timedelta64(730, "D")
 # The next files may be twenty times the first one before they are refused unread.
@@ -46,12 +47,17 @@ def features_of(table: TableProfile, parts: Sequence[Part], time: str | None) ->
 def columns_of(
     found: Sequence[Column], table: TableProfile, parts: Sequence[Part], needed: Sequence[str], features: Features
 ) -> tuple[Column, ...]:
-    """Return the columns with their gaps and inputs declared. `needed`: those without which a row is no row."""
+    """Return the columns with their gaps and inputs declared. `needed`: those without which a row is no row.
+
+    Where one number has gaps, another one without has not had them yet: what measures or joins them is the same.
+    """
     roles = {part.name: part.role for part in parts}
+    torn = {column.type for column in found if column.type in _NUMBERS and table[column.name].missing}
     columns = []
     for column in found:
         one = table[column.name]
-        gaps = one.missing > 0 or (one.rows < _SURE_OF_GAPS and column.name not in needed)
+        unsure = one.rows < _SURE_OF_GAPS or column.type in torn
+        gaps = one.missing > 0 or (unsure and column.name not in needed)
         used = roles[column.name] in USED or column.name in features.dates
         columns.append(column.model_copy(update={"nullable": gaps, "input": used}))
     return tuple(columns)

@@ -44,7 +44,7 @@ def test_what_gives_the_target_away_is_named_and_left_out(run: Run, customers_cs
     product = spec.load(tmp_path / "products", "churn")
     assert "refunded" not in {column.name for column in product.inputs}
     text = (tmp_path / "products/churn/product.yaml").read_text()
-    assert "name: refunded, type: double, input: false } # LEFT OUT: alone predicts" in text
+    assert "name: refunded, type: double, nullable: true, input: false } # LEFT OUT: alone predicts" in text
 
 
 def test_what_nearly_gives_the_target_away_stays_and_a_person_is_asked(run: Run, tmp_path: Path) -> None:

@@ -51,7 +51,9 @@ def test_a_leak_that_a_person_puts_back_is_stopped_by_the_gate(run: Run, tmp_pat
     drawn(run, customers(2500), tmp_path)
     path = tmp_path / "products/rows/product.yaml"
     text = path.read_text()
-    text = text.replace("name: refunded, type: double, input: false", "name: refunded, type: double")
+    text = text.replace(
+        "name: refunded, type: double, nullable: true, input: false", "name: refunded, type: double, nullable: true"
+    )
     path.write_text(text.replace("numbers: [use]", "numbers: [use, refunded]"))
     seen = rehearse(tmp_path, "rows", [tmp_path / "rows.csv"])
     assert (seen.verdict, seen.reasons[0].code, seen.reasons[0].column) == ("refuse", "LEAK", "refunded")
