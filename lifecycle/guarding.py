@@ -45,7 +45,7 @@ class Alarm:
     @property
     def id(self) -> str:
         """Return the id of this firing: told twice, it is the same one."""
-        return str(uuid5(NAMESPACE, f"alarm/{self.name}/{self.at}"))
+        return _firing(self.name, self.at)
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Rise:
     @property
     def id(self) -> str:
         """Return the id of this firing: told twice, it is the same one."""
-        return str(uuid5(NAMESPACE, f"alarm/{self.name}/{self.at}"))
+        return _firing(self.name, self.at)
 
 
 @dataclass(frozen=True)
@@ -169,6 +169,10 @@ def record_key(product: str, identity: str) -> str:
 def record_prefix(product: str) -> str:
     """Return what the keys of a product's records begin with."""
     return f"control/{product}/guard/"
+
+
+def _firing(alarm: str, at: str) -> str:
+    return str(uuid5(NAMESPACE, f"alarm/{alarm}/{at}"))
 
 
 def _alone(version: str, standing: Standing | None) -> Decision:
