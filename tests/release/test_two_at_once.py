@@ -18,6 +18,7 @@ from tests.release.conftest import House, Listener, Made, register, work
 from tests.release.test_release import FIRST, SECOND, everything, serving
 
 pytestmark = [
+    pytest.mark.faults,  # each model is proven in the serving runtime
     pytest.mark.usefixtures("registry_uri"),
     pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning"),  # MLflow, under SQLAlchemy 2.1
 ]

@@ -15,6 +15,7 @@ from tests.sweep.test_runs import World, world
 
 __all__ = ["world"]
 pytestmark = [
+    pytest.mark.faults,  # runs have to become old
     pytest.mark.usefixtures("registry_uri"),
     pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning"),  # MLflow, under SQLAlchemy 2.1
 ]

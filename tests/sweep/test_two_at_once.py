@@ -5,12 +5,14 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 
+import pytest
 from prefect.states import Crashed, Pending
 
 from flows import mending
 from tests.sweep.test_runs import World, world
 
 __all__ = ["world"]
+pytestmark = pytest.mark.faults
 
 
 def test_two_sweeps_at_once_run_each_lost_run_again_once(world: World) -> None:

@@ -187,6 +187,7 @@ def test_a_table_that_holds_the_answers_is_named_as_a_leak(shop_with_past: Shop)
     assert {reason.split(":")[0] for reason in event.reasons} == {"LEAK told.returned"}
 
 
+@pytest.mark.faults  # three trainings
 def test_another_table_is_another_training(shop_with_past: Shop) -> None:
     shop = shop_with_past
     shop.publish(0)
