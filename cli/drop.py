@@ -91,7 +91,7 @@ def _put(here: Here, wanted: landing.Wanted, *, quiet: bool) -> Landed:
     size = (
         sum(path.stat().st_size for path in wanted.path.iterdir())
         if wanted.path.is_dir()
-        else (wanted.path.stat().st_size)
+        else wanted.path.stat().st_size
     )
     with output.progress(f"uploading {wanted.path.name} ({size:,} bytes) to {wanted.key}", quiet=quiet):
         return landing.put(here, wanted)

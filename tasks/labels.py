@@ -27,6 +27,7 @@ from lifecycle.label_rows import read_rows
 from lifecycle.spec import Product
 from tasks import objects
 from tasks.clients import s3
+from tasks.predictions import LATE
 from tasks.step import note
 
 
@@ -77,6 +78,12 @@ def book(bucket: str, product: str, now: datetime, reach: timedelta) -> Book:
         none = np.empty(0, dtype="datetime64[us]")
         return settle(Told(np.empty(0, dtype=np.uint64), np.empty(0), none, none))
     return settle(combine(parts))
+
+
+def book_of(bucket: str, product: Product, now: datetime) -> Book:
+    """Return which labels count, of all that may be about a prediction within the monitor's reach."""
+    policy = product.monitor
+    return book(bucket, product.name, now, policy.reach + (policy.outcomes.due or LATE))
 
 
 def _files(bucket: str, product: str) -> Iterator[tuple[str, str, datetime]]:

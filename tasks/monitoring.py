@@ -181,7 +181,7 @@ def _labelled(
     due = outcomes.newest_due_of(place.bucket, place.product, model.bundle.digest, parts_of(place), place.now)
     if not fresh and (due is None or any(one.realised.since == due.since for one in before)):
         return None, {}
-    book = labels.book(place.bucket, name, place.now, policy.reach + (policy.outcomes.due or LATE))
+    book = labels.book_of(place.bucket, place.product, place.now)
     astray = outcomes.parked(place.bucket, name, book, policy.reach, place.now) if fresh else None
     told: dict[str, object] = {"labels": label_count(book, astray)}
     if fresh and model.reference is not None:

@@ -30,7 +30,6 @@ from lifecycle.predictions import Prediction
 from lifecycle.spec import Product
 from tasks import labels, objects, prediction_rows, predictions, set_aside
 from tasks.clients import s3
-from tasks.predictions import LATE
 from tasks.step import note
 
 _CHUNK = 5_000
@@ -48,7 +47,7 @@ class _Known:
 def deliver(bucket: str, product: Product, now: datetime) -> tuple[Learned, ...]:
     """Deliver every stretch that is due and was not delivered with these labels yet; a second call delivers none."""
     aside, done = set_aside.stretches(bucket, product.name), []
-    book = labels.book(bucket, product.name, now, product.monitor.reach + (product.monitor.outcomes.due or LATE))
+    book = labels.book_of(bucket, product, now)
     for stretch, known in _due(bucket, product, book, now):
         digest = labels_digest(known.keys, known.labels)
         key = record_key(product.name, stretch)

@@ -11,13 +11,11 @@ from typing import NamedTuple
 
 from lifecycle.control import Contender
 from lifecycle.errors import BundleError
-from lifecycle.label_book import Book
 from lifecycle.ledger import Entry
 from lifecycle.performance import realise
 from tasks import function_versions, labels, ledger, outcomes
 from tasks.monitoring import Place, final_of, parts_of
 from tasks.outcomes import Final
-from tasks.predictions import LATE
 from tasks.step import note
 from tasks.summaries import Model, reference_of
 
@@ -47,7 +45,7 @@ def judge_retired(place: Place, champion: Contender) -> tuple[Final, ...]:
         model = _model(place, served)
         if model is None or model.reference is None:
             continue
-        book = book or _book(place)
+        book = book or labels.book_of(place.bucket, place.product, place.now)
         joined = outcomes.join(place.bucket, place.product.name, model.bundle, due, book, place.now)
         metric, policy = place.product.evaluation.metric, place.policy.outcomes
         told = realise(metric, model.reference, joined.outcomes, policy, place.now)
@@ -79,8 +77,3 @@ def _model(place: Place, served: Served) -> Model | None:
         note("bundle.unreadable", function=function, bundle=served.bundle[:12], error=str(error))
         return None
     return Model(bundle, reference_of(bundle))
-
-
-def _book(place: Place) -> Book:
-    policy = place.policy
-    return labels.book(place.bucket, place.product.name, place.now, policy.reach + (policy.outcomes.due or LATE))
