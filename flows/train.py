@@ -13,6 +13,7 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Completed
 
+from flows.trying import Trial, fitted_anew, once_more
 from lifecycle import training
 from lifecycle.batch import Reason
 from lifecycle.claim import Busy
@@ -24,18 +25,19 @@ from lifecycle.settings import Settings
 from lifecycle.spec import Product
 from lifecycle.training import Keys, Split, Undecidable
 from tasks import control, responding
-from tasks.challenges import Job, Outcome, Settled, append_to_ledger, find_settled, record_undecidable, register_model
+from tasks.challenges import Settled, append_to_ledger, find_settled, record_undecidable, register_model
 from tasks.claim import leave_turn, leave_wish, renew_turn, take_turn
 from tasks.clients import settings
 from tasks.evaluation import Judged, find_leaks, judge, load_champion
 from tasks.events import send
 from tasks.features import ProductFiles, fit_features, judge_features, read_product
+from tasks.job import Job, Outcome
 from tasks.lineage import code_version
 from tasks.scorecards import scorecard_page, show_scorecard
 from tasks.snapshot import Frame, group_keys, read_frame, take_snapshot
 from tasks.step import Step, as_task, note
 from tasks.tracking import Run, open_run
-from tasks.training import Data, choose, fit_candidate
+from tasks.training import Data, choose
 
 
 @flow(name="train")
@@ -105,16 +107,13 @@ def train_once(where: Settings, run: Run, job: Job, step: Step) -> tuple[Settled
         return step("record undecidable", record_undecidable, bucket, run, job, prepared), None
     data, split = prepared
     leaks = step("look for leaks", find_leaks, product, data, split)
-    fitted = []
-    times = frame.columns[product.time] if product.time else None
-    for candidate in training.candidates(product.training, times, split):
-        fitted.append(step(f"fit {candidate.name}", fit_candidate, product, data, candidate, split.stopping))
-        renew_turn(bucket, product.name, job.flow_run)
-    chosen = choose(product.evaluation.metric, fitted)
+    trial = Trial(bucket, product, frame.columns, data, split, job.flow_run)
     champion = step("load champion", load_champion, bucket, product.name)
+    fitted = (*fitted_anew(trial, step), *once_more(trial, champion, step))
+    chosen = choose(product.evaluation.metric, fitted)
     judged = step("judge", judge, product, frame.columns, data, split, chosen, champion, leaks)
     renew_turn(bucket, product.name, job.flow_run)
-    outcome = Outcome(frame, split, data, tuple(fitted), chosen, champion, judged)
+    outcome = Outcome(frame, split, data, fitted, chosen, champion, judged)
     return step("register model", register_model, bucket, run, job, outcome), judged
 
 

@@ -73,7 +73,10 @@ class Judgement(BaseModel):
 
 
 class Challenge(BaseModel):
-    """One training and what was decided. `bundle` is None when no model was made."""
+    """One training and what was decided. `bundle` is None when no model was made.
+
+    `again`: the earlier version whose model this is, where no new one was better.
+    """
 
     model_config = _CLOSED
 
@@ -89,6 +92,7 @@ class Challenge(BaseModel):
     champion: str | None = None
     bundle: str | None = None
     candidate: str | None = None
+    again: str | None = None
     rows_trained: int = 0
     holdout: HoldoutWindow | None = None
 
@@ -100,6 +104,7 @@ class Challenge(BaseModel):
     def summary(self, model_version: str | None) -> str:
         """Say in one paragraph what came of it."""
         who = f"Model {model_version}" if model_version else "The challenger"
+        who += f", which is model {self.again} again," if self.again else ""
         says = _SAYS if self.champion else _SAYS_FIRST
         return " ".join((f"{who} {says[self.verdict].format(champion=self.champion)}.", *self.sentences))
 
@@ -142,6 +147,7 @@ class Challenge(BaseModel):
             "snapshot": self.snapshot,
             "batches": ",".join(shown(batch) for batch in self.batches),
             "candidate": self.candidate,
+            **({"again": self.again} if self.again else {}),
             "rows_trained": self.rows_trained,
             **numbers,
             **window,

@@ -52,6 +52,9 @@ class TrainingPolicy(BaseModel):
     recent_days: Annotated[
         float | None, Field(gt=0, description="Also try a model of only this many days before the holdout.")
     ] = None
+    archived: Annotated[
+        int, Field(ge=0, le=50, description="With a time column: so many earlier champions are tried again.")
+    ] = 8
     max_rounds: Annotated[int, Field(gt=0, le=5_000)] = 400
     early_stopping_rounds: Annotated[int, Field(gt=0)] = 20
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.1

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,58 +17,17 @@ import numpy as np
 from lifecycle.batch import shown
 from lifecycle.challenge import Challenge, HoldoutWindow, Judgement, Recorder, judgement
 from lifecycle.manifest import Lineage
-from lifecycle.snapshot import Snapshot
-from lifecycle.training import Split, Undecidable, instant, keys_digest, train_key
+from lifecycle.training import Undecidable, instant, keys_digest
 from tasks import ledger, registry
 from tasks.bundles import contract_of, library_versions, reference_of, training_parameters, write_bundle
-from tasks.evaluation import Champion, Judged, past_ages, score_psi
-from tasks.features import ProductFiles
-from tasks.lineage import Code
+from tasks.evaluation import Judged, past_ages, score_psi
+from tasks.job import Job, Outcome
 from tasks.registry import BUNDLE_FOLDER, CAUSE, DECISION, DIGEST, SNAPSHOT, TRAIN_KEY, VERDICT
 from tasks.scorecards import write_plots
-from tasks.snapshot import Frame
 from tasks.tracking import Record, Run, finish_run, log_record, log_snapshot, read_tag, upload, write_mlmodel
-from tasks.training import Data, Fitted, gains
+from tasks.training import gains
 
 _TAG_CHARACTERS = 8000  # MLflow's limit; snapshot.json holds the whole list
-
-
-@dataclass(frozen=True)
-class Job:
-    """What a training is about: the product's files, the snapshot, the code, who trains and why."""
-
-    files: ProductFiles
-    snapshot: Snapshot
-    code: Code
-    flow_run: str
-    cause: str
-
-    @property
-    def train_key(self) -> str:
-        """Return the name of the training: the same data, product and code make the same one."""
-        return train_key(
-            {
-                "product": self.files.product.name,
-                "snapshot": self.snapshot.digest,
-                "spec": self.files.spec_sha256,
-                "hook": self.files.hook_sha256,
-                "code": self.code.digest,
-                **{f"table {name}": digest for name, digest in self.files.table_digests.items()},
-            }
-        )
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """Everything that came of it: the rows, the fitted candidates, the chosen one, and how it was judged."""
-
-    frame: Frame
-    split: Split
-    data: Data
-    fitted: tuple[Fitted, ...]
-    chosen: Fitted
-    champion: Champion | None
-    judged: Judged
 
 
 @dataclass(frozen=True)
@@ -141,13 +100,15 @@ def append_to_ledger(bucket: str, settled: Settled, cause: str) -> int:
 
 def _write_model(folder: Path, run: Run, job: Job, outcome: Outcome) -> str:
     """Write what MLflow opens and the bundle below it; return the bundle's digest."""
-    product, features, frame = job.files.product, outcome.data.features, outcome.frame.columns
+    product, frame, chosen = job.files.product, outcome.frame.columns, outcome.chosen
+    features = chosen.features_of(outcome.data)
+    asked = contract_of(product.name, product.task, features, outcome.data.model_classes)
     manifest = write_bundle(
         folder / BUNDLE_FOLDER,
-        contract_of(product.name, product.task, features, outcome.data.model_classes),
+        asked if chosen.earlier is None else chosen.earlier.bundle.contract,
         features,
-        outcome.chosen,
-        reference_of(features, frame, outcome.split.train, outcome.judged, outcome.chosen, hidden=product.sensitive),
+        chosen,
+        reference_of(features, frame, outcome.split.train, outcome.judged, chosen, hidden=product.sensitive),
         _lineage(run, job, outcome),
     )
     write_mlmodel(folder, run, library_versions()["xgboost"])
@@ -155,6 +116,9 @@ def _write_model(folder: Path, run: Run, job: Job, outcome: Outcome) -> str:
 
 
 def _lineage(run: Run, job: Job, outcome: Outcome) -> Lineage:
+    """Return where the model comes from: an earlier champion from its own data, found again by this run."""
+    if outcome.chosen.earlier is not None:
+        return replace(outcome.chosen.earlier.bundle.manifest.lineage, mlflow_run=run.run_id, flow_run=job.flow_run)
     return Lineage(
         snapshot=job.snapshot.digest,
         batches=job.snapshot.batch_ids,
@@ -185,6 +149,7 @@ def _challenge(run: Run, job: Job, outcome: Outcome, digest: str) -> Challenge:
         champion=outcome.champion.version if outcome.champion else None,
         bundle=digest,
         candidate=outcome.chosen.name,
+        again=outcome.chosen.earlier.version if outcome.chosen.earlier else None,
         rows_trained=outcome.chosen.rows,
         holdout=HoldoutWindow(
             after=None if split.holdout_after is None else instant(split.holdout_after),
@@ -214,7 +179,8 @@ def _record(job: Job, outcome: Outcome, challenge: Challenge) -> Record:
     if judged.champion is not None:
         numbers |= {f"champion/{name}": value for name, value in judged.champion.metrics.items()}
         numbers["champion/calibration_error"] = judged.champion.calibration_error
-    numbers |= past_ages(outcome.frame.columns, job.files.product.time, outcome.split, outcome.data, outcome.champion)
+    features = outcome.chosen.features_of(outcome.data)
+    numbers |= past_ages(outcome.frame.columns, job.files.product.time, split, features, outcome.champion)
     told = challenge.judgement.model_dump(include={"improvement", "lower", "upper"}, exclude_none=True)
     numbers |= {f"improvement/{name}": value for name, value in told.items()}
     chosen = {"candidate": outcome.chosen.name, **library_versions()}

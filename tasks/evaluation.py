@@ -19,6 +19,7 @@ from lifecycle.bundle import Bundle
 from lifecycle.columns import Array, level
 from lifecycle.errors import BundleError, ProductError
 from lifecycle.evaluation import MISSING, Holdout, Scorecard, Texts, score
+from lifecycle.features import FittedFeatures
 from lifecycle.grounds import Ground
 from lifecycle.labels import aligned
 from lifecycle.leakage import Leak, Part, leaks, subjects
@@ -26,19 +27,12 @@ from lifecycle.metrics import Floats
 from lifecycle.promotion import Contest, Decision, decide
 from lifecycle.shift import shift
 from lifecycle.spec import Product
-from lifecycle.training import Split
+from lifecycle.training import Rows, Split
 from lifecycle.watched import watched_scores
 from tasks import control, registry
+from tasks.registry import Registered
 from tasks.summaries import reference_of
 from tasks.training import Data, Fitted, predict
-
-
-@dataclass(frozen=True)
-class Champion:
-    """The model that serves: its version and its bundle."""
-
-    version: str
-    bundle: Bundle
 
 
 @dataclass(frozen=True)
@@ -57,7 +51,7 @@ class Judged:
     plain: Scorecard
 
 
-def load_champion(bucket: str, product: str) -> Champion | None:
+def load_champion(bucket: str, product: str) -> Registered | None:
     """Fetch the bundle of the model that serves, as the control record names it; None when nothing serves.
 
     Raises BundleError when the registry holds another bundle under that version.
@@ -73,7 +67,7 @@ def load_champion(bucket: str, product: str) -> Champion | None:
             detail=f"The registry has {found.digest[:12]}, the control record {held.bundle[:12]}.",
             resolution=f"Run `tropism verify {product}`.",
         )
-    return Champion(held.model_version, found)
+    return Registered(held.model_version, found)
 
 
 def find_leaks(product: Product, data: Data, split: Split) -> tuple[Leak, ...]:
@@ -90,7 +84,7 @@ def judge(
     data: Data,
     split: Split,
     challenger: Fitted,
-    champion: Champion | None,
+    champion: Registered | None,
     found: tuple[Leak, ...],
 ) -> Judged:
     """Score both models on the holdout and decide. `columns` are the raw ones of every row.
@@ -101,7 +95,7 @@ def judge(
     held = {name: values[rows] for name, values in columns.items()}
     slices = slices_of(held, product.evaluation.slices)
     holdout = Holdout(product.task, data.labels[rows], slices, data.weights_of(rows))
-    scores = aligned(predict(challenger.model, data.matrix[rows]), data.model_classes, data.classes)
+    scores = _scores(challenger, data, split.holdout, held)
     mine = score(product.evaluation, holdout, scores)
     plain = mine if holdout.weights is None else score(product.evaluation, replace(holdout, weights=None), scores)
     if champion is None:
@@ -116,7 +110,8 @@ def judge(
         )
         return Judged(mine, None, holdout.labels, scores, None, Decision("undecidable", (blind,)), plain)
     theirs = score(product.evaluation, holdout, other)
-    same = challenger.model == champion.bundle.model and data.features.to_json() == champion.bundle.features.to_json()
+    features = challenger.features_of(data)
+    same = challenger.model == champion.bundle.model and features.to_json() == champion.bundle.features.to_json()
     groups = None if data.groups is None else data.groups[rows]
     paired = Paired(holdout.labels, other, scores, holdout.weights, groups)
     contest = Contest(mine, theirs, paired, identical=same, leaks=found)
@@ -124,7 +119,7 @@ def judge(
     return Judged(mine, theirs, holdout.labels, scores, other, decision, plain)
 
 
-def score_psi(judged: Judged, champion: Champion | None) -> float | None:
+def score_psi(judged: Judged, champion: Registered | None) -> float | None:
     """Return how far both models' scores lie apart on the holdout: PSI over the champion's own bins.
 
     The same bins as while a release is watched, so that what the gate has seen is not taken for news. None without
@@ -143,15 +138,23 @@ def score_psi(judged: Judged, champion: Champion | None) -> float | None:
 
 
 def past_ages(
-    columns: Mapping[str, Array], time: str | None, split: Split, data: Data, champion: Champion | None
+    columns: Mapping[str, Array], time: str | None, split: Split, features: FittedFeatures, champion: Registered | None
 ) -> dict[str, float]:
     """Return how many days old, on average, the past is that each model is judged with; nothing for one without."""
-    models = {"challenger": data.features, **({"champion": champion.bundle.features} if champion else {})}
+    models = {"challenger": features, **({"champion": champion.bundle.features} if champion else {})}
     return {
         f"{name}/past_age_days": float(np.mean(features.past.ages(columns[time][split.holdout])))
         for name, features in models.items()
         if features.past is not None and time is not None
     }
+
+
+def _scores(challenger: Fitted, data: Data, rows: Rows, held: Mapping[str, Array]) -> Floats:
+    """Return the challenger's answers for some rows; `held` are their raw columns, which an earlier champion reads."""
+    if challenger.earlier is None:
+        return aligned(predict(challenger.model, data.matrix[rows]), data.model_classes, data.classes)
+    bundle = challenger.earlier.bundle
+    return aligned(score_bundle(bundle, held), bundle.contract.task.classes, data.classes)
 
 
 def score_bundle(bundle: Bundle, columns: Mapping[str, Array]) -> Floats:

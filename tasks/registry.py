@@ -27,6 +27,14 @@ SNAPSHOT, CAUSE = "tropism.snapshot", "tropism.cause"
 
 
 @dataclass(frozen=True)
+class Registered:
+    """A registered model, opened: its version and its bundle."""
+
+    version: str
+    bundle: Bundle
+
+
+@dataclass(frozen=True)
 class ModelVersion:
     """One version of a registered model. `bundle` is the bundle's digest, `decision` JSON text of the verdict."""
 

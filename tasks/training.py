@@ -17,6 +17,7 @@ from lifecycle.labels import aligned
 from lifecycle.metrics import Floats, Metric, TaskKind, higher_is_better, value
 from lifecycle.spec import Product
 from lifecycle.training import Candidate, Keys, Rows
+from tasks.registry import Registered
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -67,13 +68,21 @@ class Data:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A fitted candidate: the model's bytes (UBJSON), its trees, its score on the early-stopping rows, its rows."""
+    """A candidate: the model's bytes (UBJSON), its trees, its score on the early-stopping rows, its rows.
+
+    `earlier`: the earlier champion that it is, which brings its own features; None when it was fitted on today's.
+    """
 
     name: str
     model: bytes
     rounds: int
     stopping_score: float
     rows: int
+    earlier: Registered | None = None
+
+    def features_of(self, data: Data) -> FittedFeatures:
+        """Return the features this model reads."""
+        return data.features if self.earlier is None else self.earlier.bundle.features
 
 
 def fit_candidate(product: Product, data: Data, candidate: Candidate, stopping: Rows) -> Fitted:
