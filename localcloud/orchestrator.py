@@ -1,4 +1,4 @@
-"""Prefect's server on SQLite, without two habits that make it stand still: `python -m localcloud.orchestrator`.
+"""Prefect's server on SQLite, without three habits that make it stand still: `python -m localcloud.orchestrator`.
 
 Only for a laptop's server; an account's is on Postgres and has neither. Both were seen with twenty files in a burst.
 
@@ -11,18 +11,24 @@ https://docs.python.org/3/library/gc.html
 A transaction takes the write lock when it begins. Prefect begins most of them as readers; one that writes after another
 has written is refused at once instead of waiting, and answered with 503. The caller then waits ever longer, a worker in
 the middle of submitting a run for more than a minute. https://www.sqlite.org/lang_transaction.html
+
+Who holds a place of a deployment is written to files, under a lock that is a file too and names a process. Of a server
+that was killed it stays behind, and when its number belongs to somebody else by then, it is waited for for ever. There
+is one server, so what it finds when it starts is its own.
 """
 
 from __future__ import annotations
 
 import gc
 import inspect
+import os
 import runpy
 import sys
 import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -70,6 +76,11 @@ async def _begin_transaction(
         yield transaction
 
 
+def unlock_leases(home: Path) -> None:
+    """Remove the lock that a killed server left behind; a second call finds none."""
+    (home / "concurrency_leases" / "expirations.lock").unlink(missing_ok=True)
+
+
 def _collect() -> None:
     for turn in range(1, sys.maxsize):
         time.sleep(_YOUNG_SECONDS)
@@ -80,6 +91,7 @@ def main(arguments: list[str]) -> None:
     """Become Prefect's own command line. It ends the process."""
     collect_beside()
     lock_at_begin()
+    unlock_leases(Path(os.environ["PREFECT_HOME"]))
     sys.argv = ["prefect", *arguments]
     runpy.run_module("prefect", run_name="__main__", alter_sys=True)
 

@@ -130,6 +130,8 @@ def _prefect(cloud: LocalCloud) -> Service:
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         # A queued training starts seconds, not half a minute, after the one before it.
         "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "5",
+        # In memory they would be gone with the server, and whatever was on its way then ended as Cancelled.
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
         # A sweep every 30 s: minutes ahead are enough, and after a night's sleep few are late.
         "PREFECT_SERVER_SERVICES_SCHEDULER_MIN_SCHEDULED_TIME": "PT5M",
         "PREFECT_SERVER_SERVICES_SCHEDULER_MAX_RUNS": "10",

@@ -107,7 +107,7 @@ def serve(home: Path) -> Iterator[Prefect]:
             command, env=environ, cwd=home, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
         )
     try:
-        _wait_until_healthy(process, url, home / "server.log")
+        wait_until_healthy(process, url, home / "server.log")
         with temporary_settings({PREFECT_API_URL: url}), get_client(sync_client=True) as client:
             template = LambdaWorker.get_default_base_job_template()
             template["variables"]["properties"]["function_name"]["default"] = "named-by-each-deployment"
@@ -118,7 +118,7 @@ def serve(home: Path) -> Iterator[Prefect]:
         process.wait()
 
 
-def _wait_until_healthy(process: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
+def wait_until_healthy(process: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
     end = time.monotonic() + 240
     while time.monotonic() < end:
         if process.poll() is not None:
