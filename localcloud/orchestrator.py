@@ -91,7 +91,8 @@ def main(arguments: list[str]) -> None:
     """Become Prefect's own command line. It ends the process."""
     collect_beside()
     lock_at_begin()
-    unlock_leases(Path(os.environ["PREFECT_HOME"]))
+    if home := os.environ.get("PREFECT_HOME"):
+        unlock_leases(Path(home))
     sys.argv = ["prefect", *arguments]
     runpy.run_module("prefect", run_name="__main__", alter_sys=True)
 
