@@ -38,7 +38,7 @@ browser: ## install a browser that the tests of pages look with
 			|| echo "Chromium could not be installed; the tests that need a browser skip."; \
 	fi
 
-faults: setup browser ## kill, repeat and restart things, play the demo twice, look at pages (an hour)
+faults: setup browser ## kill, repeat and restart things, play the demo twice, look at pages (two hours)
 	$(PYTEST) -m faults
 
 check: setup ## lint, types, import contracts, deployments, the stack
