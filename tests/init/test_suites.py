@@ -56,6 +56,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Drawn:
     return Drawn(root, whole.iloc[1::2], golden, load_suite(root / "expectations", "churn_raw"), product)
 
 
+@pytest.mark.faults
 def test_rows_nobody_looked_at_raise_no_alarm_in_twenty_deliveries(drawn: Drawn) -> None:
     """At most one alarm in a hundred rules judged, and no delivery refused: from stubs to the whole half."""
     random = np.random.default_rng(7)

@@ -86,6 +86,7 @@ def test_a_line_is_delivered_that_the_function_wrote_right_before_it_answered(ta
     assert talker.ids() == [f"r{number:02}" for number in range(24)]
 
 
+@pytest.mark.faults
 def test_an_outage_of_the_stream_or_the_bucket_delays_records_and_loses_none(talker: Talker) -> None:
     talker.tell(record("before"))
     eventually("the first record", lambda: talker.ids() == ["before"])

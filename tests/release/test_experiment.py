@@ -92,6 +92,7 @@ def lab(built_lab: Lab) -> Iterator[Lab]:
         built_lab.settle()
 
 
+@pytest.mark.faults
 def test_every_unit_keeps_to_its_arm_until_the_champion_has_all_requests_again(lab: Lab) -> None:
     before, own = lab.entries(), lab.alias
     wanted = lab.wanted(("blue", "3", 0.4), ("red", "4", 0.2))

@@ -84,6 +84,7 @@ def test_a_record_that_cannot_be_read_is_not_taken_for_an_empty_one(aws: Aws) ->
         control.read("tropism-test-absent", "flights")
 
 
+@pytest.mark.faults
 def test_six_writers_of_ten_entries_make_one_chain(aws: Aws) -> None:
     bucket = aws.bucket()
 

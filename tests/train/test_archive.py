@@ -90,6 +90,7 @@ def test_a_season_that_comes_back_is_answered_by_the_model_of_its_last_time(year
     assert (entry.to, entry.evidence["again"]) == ("3", "1")
 
 
+@pytest.mark.faults
 def test_without_the_archive_the_same_season_makes_a_worse_model(year: Shop) -> None:
     year.edit("max_rounds: 30", "max_rounds: 30, archived: 0")
     steps = year.train()
@@ -129,6 +130,7 @@ def test_a_champion_of_other_features_is_left_out_so_that_a_column_taken_away_st
     assert "score model 1" not in year.train().done
 
 
+@pytest.mark.faults
 def test_a_champion_whose_bundle_is_gone_costs_nobody_a_training(year: Shop) -> None:
     run = registry.version_of("shop", "1").mlflow_run
     listed = year.aws.s3.list_objects_v2(Bucket=year.bucket, Prefix="mlflow/shop/")["Contents"]

@@ -63,6 +63,7 @@ def test_a_flow_that_cannot_be_loaded_is_crashed_with_the_reason(prefect: Any, l
     assert "is_not_there" in message
 
 
+@pytest.mark.faults
 def test_the_same_delivery_five_times_at_once_executes_once(prefect: Any, lambdas: Any, effects: Any) -> None:
     function = lambdas.create()
     run = prefect.submitted("sleeps", {"seconds": 1.0})
@@ -163,6 +164,7 @@ def test_a_retry_that_outlasts_the_time_is_crashed_and_not_left_waiting_for_this
     assert effects.of(run.id) == ["retries_late"]
 
 
+@pytest.mark.faults
 def test_a_flow_that_cannot_be_stopped_is_crashed_and_ended_with_its_process(
     prefect: Any, lambdas: Any, effects: Any
 ) -> None:
